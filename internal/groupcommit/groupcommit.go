@@ -1,0 +1,217 @@
+// Package groupcommit lets many writers share one transaction, and so one
+// fsync: whoever wants to write waits in a queue, one goroutine takes
+// everything that waits and commits it at once. It decides only when and what
+// to take together; what a commit is, is its user's business.
+package groupcommit
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors of Submit.
+var (
+	// ErrFull says that the queue is at its limit; trying again later may help.
+	ErrFull = errors.New("the write queue is full")
+	// ErrClosed says that the committer has stopped.
+	ErrClosed = errors.New("the writer has stopped")
+)
+
+// Config tunes a Committer. The zero value takes the defaults.
+type Config struct {
+	// Batch is the greatest number of jobs in one commit. Default 1024.
+	Batch int
+	// Queue is how many jobs may wait, in each class. Default 16384.
+	Queue int
+	// BusyRate is the number of jobs a second above which the committer waits
+	// for company before it commits. Default 500.
+	BusyRate float64
+	// Window is how long it waits then. Default 1.5 ms.
+	Window time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.Batch <= 0 {
+		c.Batch = 1024
+	}
+	if c.Queue <= 0 {
+		c.Queue = 16384
+	}
+	if c.BusyRate <= 0 {
+		c.BusyRate = 500
+	}
+	if c.Window <= 0 {
+		c.Window = 1500 * time.Microsecond
+	}
+	return c
+}
+
+// Committer collects jobs of type J into batches. Make it with New.
+type Committer[J any] struct {
+	config  Config
+	commit  func([]J)
+	urgent  chan J
+	backlog chan J
+	stopped chan struct{}
+	rate    rate
+}
+
+// New makes a committer that hands each batch to commit, one batch at a time,
+// in the order in which the jobs were submitted. commit must not keep the
+// slice.
+func New[J any](config Config, commit func([]J)) *Committer[J] {
+	config = config.withDefaults()
+	return &Committer[J]{
+		config:  config,
+		commit:  commit,
+		urgent:  make(chan J, config.Queue),
+		backlog: make(chan J, config.Queue),
+		stopped: make(chan struct{}),
+	}
+}
+
+// Submit puts a job into the queue and returns at once. Jobs submitted by one
+// goroutine are committed in its order. After an error the job will never run.
+func (c *Committer[J]) Submit(job J) error { return c.put(c.urgent, job) }
+
+// SubmitBehind is Submit for work in the background: it is taken only into
+// the room that urgent jobs leave in a batch.
+func (c *Committer[J]) SubmitBehind(job J) error { return c.put(c.backlog, job) }
+
+func (c *Committer[J]) put(queue chan J, job J) error {
+	select {
+	case <-c.stopped:
+		return ErrClosed
+	default:
+	}
+	select {
+	case queue <- job:
+		return nil
+	default:
+		return ErrFull
+	}
+}
+
+// Waiting tells how many jobs wait now.
+func (c *Committer[J]) Waiting() int { return len(c.urgent) + len(c.backlog) }
+
+// Run commits until ctx ends, then commits what still waits and returns. Jobs
+// submitted while it returns may be neither run nor refused; so stop those who
+// submit first.
+func (c *Committer[J]) Run(ctx context.Context) {
+	batch := make([]J, 0, c.config.Batch)
+	for {
+		first, ok := c.next(ctx)
+		if !ok {
+			close(c.stopped)
+			c.drain(batch)
+			return
+		}
+		batch = append(batch[:0], first)
+		batch = c.fill(batch)
+		if len(batch) < c.config.Batch && c.rate.busy(c.config.BusyRate) {
+			batch = c.await(batch)
+		}
+		c.rate.count(len(batch))
+		c.commit(batch)
+		clear(batch)
+	}
+}
+
+// next waits for the first job of a batch; false when ctx has ended. An urgent
+// job that waits goes before one of the backlog.
+func (c *Committer[J]) next(ctx context.Context) (job J, ok bool) {
+	if ctx.Err() != nil {
+		return job, false
+	}
+	select {
+	case job = <-c.urgent:
+		return job, true
+	default:
+	}
+	select {
+	case job = <-c.urgent:
+		return job, true
+	case job = <-c.backlog:
+		return job, true
+	case <-ctx.Done():
+		return job, false
+	}
+}
+
+// fill takes what waits already, urgent jobs first.
+func (c *Committer[J]) fill(batch []J) []J {
+	for _, queue := range []chan J{c.urgent, c.backlog} {
+		for len(batch) < c.config.Batch {
+			select {
+			case job := <-queue:
+				batch = append(batch, job)
+				continue
+			default:
+			}
+			break
+		}
+	}
+	return batch
+}
+
+// await gives others the time of the window to join the batch.
+func (c *Committer[J]) await(batch []J) []J {
+	window := time.NewTimer(c.config.Window)
+	defer window.Stop()
+	for len(batch) < c.config.Batch {
+		select {
+		case job := <-c.urgent:
+			batch = append(batch, job)
+		case <-window.C:
+			return c.fill(batch)
+		}
+	}
+	return batch
+}
+
+func (c *Committer[J]) drain(batch []J) {
+	for {
+		batch = c.fill(batch[:0])
+		if len(batch) == 0 {
+			return
+		}
+		c.commit(batch)
+	}
+}
+
+// rate is a moving average of jobs a second, over about the last quarter of a
+// second.
+type rate struct {
+	since   time.Time
+	counted int
+	average float64
+}
+
+const rateStep = 100 * time.Millisecond
+
+func (r *rate) count(jobs int) {
+	now := time.Now()
+	if r.since.IsZero() {
+		r.since = now
+	}
+	r.counted += jobs
+	elapsed := now.Sub(r.since)
+	if elapsed < rateStep {
+		return
+	}
+	recent := float64(r.counted) / elapsed.Seconds()
+	if elapsed > 5*rateStep {
+		r.average = recent
+	} else {
+		r.average += (recent - r.average) * 0.5
+	}
+	r.since, r.counted = now, 0
+}
+
+// busy tells whether there are more jobs a second than limit. What was measured
+// before a pause says nothing about now.
+func (r *rate) busy(limit float64) bool {
+	return r.average > limit && time.Since(r.since) <= 5*rateStep
+}

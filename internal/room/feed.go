@@ -1,0 +1,275 @@
+package room
+
+import (
+	"context"
+	"fmt"
+)
+
+// Feed is what goes out on one connection: the room's log from a cursor on,
+// and in between, each at its place, what is for this connection alone:
+// answers, private messages, pings. One goroutine reads it by Next; the other
+// methods may be called by any.
+type Feed struct {
+	room *Room
+	wake chan struct{}
+
+	// The rest is guarded by room.mu.
+	member  *Member // nil until the peer has joined
+	cursor  uint64
+	queue   []*item
+	private int // bytes of private frames that wait
+	answers int // bytes of answers that wait
+	drained chan struct{}
+	pings   []uint64 // the last entry sent before each unanswered ping
+	closed  *Closed
+}
+
+// item is a frame for one connection, with its place in the room's log.
+type item struct {
+	at     uint64
+	frame  []byte
+	ready  bool
+	answer bool
+}
+
+// Bounds of a feed.
+const (
+	// maxPrivate is how many bytes of private frames may wait for a peer.
+	maxPrivate = 1 << 20
+	// maxAnswers is how many bytes of answers may wait before further
+	// requests of the peer are left unread.
+	maxAnswers = 1 << 20
+	// batchBytes ends a batch of Next.
+	batchBytes = 256 << 10
+)
+
+// Closed is the end of a feed: the close code and reason the peer is to see.
+type Closed struct {
+	Code   uint16
+	Reason string
+}
+
+func (c *Closed) Error() string { return fmt.Sprintf("closed with %d: %s", c.Code, c.Reason) }
+
+// The ends of a feed. None of them is 1000, after which clients stay away.
+var (
+	// ClosedRestart tells that the server goes down and comes back.
+	ClosedRestart = &Closed{1012, "the server restarts"}
+	// ClosedBehind tells that the peer did not read fast enough.
+	ClosedBehind = &Closed{4008, "too far behind"}
+	// ClosedReplaced tells that the peer has connected anew.
+	ClosedReplaced = &Closed{4009, "replaced by a newer connection"}
+	// ClosedSilent tells that the peer has not answered pings.
+	ClosedSilent = &Closed{4010, "no answer to keep-alive"}
+	// ClosedFault tells that the server could not read what it had to send.
+	ClosedFault = &Closed{1011, "the server cannot catch up now"}
+)
+
+// Answer queues a frame for this connection, after all that the room has said
+// so far and before all that it says from now on.
+func (f *Feed) Answer(frame []byte) {
+	f.room.mu.Lock()
+	defer f.room.mu.Unlock()
+	f.push(&item{frame: frame, ready: true, answer: true})
+}
+
+// push queues an item at the end of the log. It is called under room.mu.
+func (f *Feed) push(i *item) {
+	if f.closed != nil {
+		return
+	}
+	i.at = f.room.log.end
+	f.queue = append(f.queue, i)
+	f.account(i, 1)
+	if f.private > maxPrivate {
+		f.close(ClosedBehind)
+	}
+	f.rouse()
+}
+
+func (f *Feed) account(i *item, sign int) {
+	if i.answer {
+		f.answers += sign * len(i.frame)
+	} else {
+		f.private += sign * len(i.frame)
+	}
+}
+
+func (f *Feed) rouse() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Slot is a place kept in a feed for an answer that still has to be made. It
+// holds back everything the room says after it, so fill it soon, always.
+type Slot struct {
+	// Seq is the last entry the peer will have been told of when it gets the
+	// answer; the answer must not tell of later ones.
+	Seq  uint64
+	feed *Feed
+	item *item
+}
+
+// Reserve keeps a place at the end of what the room has said so far.
+func (f *Feed) Reserve() Slot {
+	f.room.mu.Lock()
+	defer f.room.mu.Unlock()
+	return f.reserve()
+}
+
+func (f *Feed) reserve() Slot {
+	i := &item{answer: true}
+	f.push(i)
+	return Slot{Seq: f.room.seq, feed: f, item: i}
+}
+
+// Fill puts the frames of the answer, which may be none, into the place.
+func (s Slot) Fill(frame []byte) {
+	s.feed.room.mu.Lock()
+	defer s.feed.room.mu.Unlock()
+	s.item.frame, s.item.ready = frame, true
+	s.feed.account(s.item, 1)
+	s.feed.rouse()
+}
+
+// Next waits until there is something to send and gives it, in order, without
+// a copy. The error is a *Closed, or the cause of ctx.
+func (f *Feed) Next(ctx context.Context, bufs [][]byte) ([][]byte, error) {
+	for {
+		bufs, err := f.take(bufs[:0])
+		if len(bufs) > 0 || err != nil {
+			return bufs, err
+		}
+		select {
+		case <-f.wake:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (f *Feed) take(bufs [][]byte) ([][]byte, error) {
+	f.room.mu.Lock()
+	defer f.room.mu.Unlock()
+	size := 0
+	for f.closed == nil && size < batchBytes {
+		limit := f.room.log.end
+		if len(f.queue) > 0 {
+			limit = f.queue[0].at
+		}
+		bufs, size = f.takeLog(bufs, limit, size)
+		if f.cursor < limit {
+			break
+		}
+		if len(f.queue) == 0 || !f.queue[0].ready {
+			break
+		}
+		next := f.queue[0]
+		f.queue[0] = nil
+		f.queue = f.queue[1:]
+		f.account(next, -1)
+		if len(next.frame) > 0 {
+			bufs = append(bufs, next.frame)
+			size += len(next.frame)
+		}
+	}
+	if f.answers <= maxAnswers && f.drained != nil {
+		close(f.drained)
+		f.drained = nil
+	}
+	if f.closed != nil {
+		return nil, f.closed
+	}
+	return bufs, nil
+}
+
+// takeLog adds what the room has said up to limit. A peer that has not joined
+// is told nothing.
+func (f *Feed) takeLog(bufs [][]byte, limit uint64, size int) ([][]byte, int) {
+	if f.member == nil {
+		f.cursor = limit
+		return bufs, size
+	}
+	if f.cursor < f.room.log.start() {
+		f.close(ClosedBehind)
+		return bufs, size
+	}
+	to := f.cursor
+	before := len(bufs)
+	bufs = f.room.log.read(bufs, f.cursor, limit)
+	for _, b := range bufs[before:] {
+		to += uint64(len(b))
+		size += len(b)
+	}
+	f.cursor = to
+	return bufs, size
+}
+
+// AwaitRoom holds up a reader whose answers pile up until some have gone out.
+func (f *Feed) AwaitRoom(ctx context.Context) error {
+	f.room.mu.Lock()
+	if f.closed != nil || f.answers <= maxAnswers {
+		f.room.mu.Unlock()
+		return nil
+	}
+	if f.drained == nil {
+		f.drained = make(chan struct{})
+	}
+	drained := f.drained
+	f.room.mu.Unlock()
+	select {
+	case <-drained:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Close ends the feed; Next gives the reason at once.
+func (f *Feed) Close(reason *Closed) {
+	f.room.mu.Lock()
+	defer f.room.mu.Unlock()
+	f.close(reason)
+}
+
+func (f *Feed) close(reason *Closed) {
+	if f.closed == nil {
+		f.closed = reason
+		f.queue = nil
+		if f.drained != nil {
+			close(f.drained)
+			f.drained = nil
+		}
+		f.rouse()
+	}
+}
+
+// maxSilence is how many pings a peer may leave unanswered.
+const maxSilence = 2
+
+// ping queues a keep-alive, or closes a feed that left too many unanswered.
+func (f *Feed) ping(frame []byte) {
+	if len(f.pings) >= maxSilence {
+		f.close(ClosedSilent)
+		return
+	}
+	f.pings = append(f.pings, f.room.seq)
+	f.push(&item{frame: frame, ready: true, answer: true})
+}
+
+// Ponged takes the answer to the oldest ping: everything sent before that
+// ping has arrived.
+func (f *Feed) Ponged() {
+	f.room.mu.Lock()
+	defer f.room.mu.Unlock()
+	if len(f.pings) == 0 {
+		return
+	}
+	seen := f.pings[0]
+	f.pings = append(f.pings[:0], f.pings[1:]...)
+	if f.member != nil && f.member.feed == f && seen > f.member.seen {
+		f.member.seen, f.member.unsaved = seen, true
+	}
+}

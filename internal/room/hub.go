@@ -1,0 +1,424 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/journal"
+)
+
+// Journal is what a hub reads.
+type Journal interface {
+	Position(context.Context, chat.MeetingID) (journal.Head, error)
+	Entries(ctx context.Context, meeting chat.MeetingID, after uint64, limit int) ([]journal.Entry, error)
+}
+
+// Sessions is where a hub's members are kept beyond the life of the process.
+type Sessions interface {
+	// Peers gives the live session of a meeting, if any, and its peers.
+	Peers(context.Context, chat.MeetingID) (Session, []Kept, error)
+	// Live gives the meetings whose live session has peers.
+	Live(context.Context) ([]chat.MeetingID, error)
+	// Left records that a peer has left.
+	Left(context.Context, chat.SessionID, chat.PeerID) error
+	// Seen records how far peers have read.
+	Seen(context.Context, []Seen) error
+}
+
+// Kept is a peer as it was last recorded. Gone says that it has left.
+type Kept struct {
+	Info
+	Seen uint64
+	Gone bool
+}
+
+// Seen tells how far a peer has read.
+type Seen struct {
+	Session chat.SessionID
+	Peer    chat.PeerID
+	Seq     uint64
+}
+
+// Config tunes a Hub. The zero value takes the defaults.
+type Config struct {
+	// Grace is how long a peer whose connection broke is waited for. Default 25 s.
+	Grace time.Duration
+	// RestartGrace is the same for peers who were here when the server last
+	// stopped. Default 60 s.
+	RestartGrace time.Duration
+	// Keepalive is the time between two pings. Default 10 s.
+	Keepalive time.Duration
+	// Logger. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if c.Grace <= 0 {
+		c.Grace = 25 * time.Second
+	}
+	if c.RestartGrace <= 0 {
+		c.RestartGrace = 60 * time.Second
+	}
+	if c.Keepalive <= 0 {
+		c.Keepalive = 10 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Hub holds the rooms of this node. Make it with NewHub; it is safe for
+// concurrent use.
+type Hub struct {
+	config   Config
+	codec    Codec
+	journal  Journal
+	sessions Sessions
+
+	mu    sync.Mutex
+	rooms map[chat.MeetingID]*Room
+
+	ctx  context.Context // ends when the work in the background has to end
+	stop context.CancelFunc
+	work sync.WaitGroup
+}
+
+// NewHub makes a hub without rooms. Start its Run.
+func NewHub(config Config, codec Codec, j Journal, sessions Sessions) *Hub {
+	ctx, stop := context.WithCancel(context.Background())
+	return &Hub{
+		config: config.withDefaults(), codec: codec, journal: j, sessions: sessions,
+		rooms: make(map[chat.MeetingID]*Room), ctx: ctx, stop: stop,
+	}
+}
+
+// SetJournal gives the hub its journal, for those who must make the hub first.
+func (h *Hub) SetJournal(j Journal) { h.journal = j }
+
+// Room gives the room of a meeting. The first to ask loads it, and all who
+// ask meanwhile wait for that.
+func (h *Hub) Room(ctx context.Context, meeting chat.MeetingID) (*Room, error) {
+	h.mu.Lock()
+	r := h.rooms[meeting]
+	if r == nil {
+		r = &Room{
+			hub: h, meeting: meeting, loaded: make(chan struct{}), filling: true,
+			members: make(map[chat.PeerID]*Member), people: make(map[chat.ParticipantID][]*Member),
+			owners: make(map[chat.PeerID]chat.ParticipantID), feeds: make(map[*Feed]Info),
+		}
+		h.rooms[meeting] = r
+		h.work.Go(func() { h.load(r) })
+	}
+	h.mu.Unlock()
+	select {
+	case <-r.loaded:
+		return r, r.failed
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Restore loads the rooms of all sessions that were live when the server last
+// stopped, so that those of their peers who do not come back leave in time.
+func (h *Hub) Restore(ctx context.Context) error {
+	meetings, err := h.sessions.Live(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the live sessions: %w", err)
+	}
+	for _, id := range meetings {
+		if _, err := h.Room(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Admits tells whether Connect would take a peer.
+func (h *Hub) Admits(ctx context.Context, meeting chat.MeetingID, peer chat.PeerID, participant chat.ParticipantID) error {
+	r, err := h.Room(ctx, meeting)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.admits(peer, participant)
+}
+
+// Connect takes a new connection of a peer into the room of its meeting; see
+// Connection. It must be given to Disconnect in the end.
+func (h *Hub) Connect(ctx context.Context, meeting chat.MeetingID, info Info) (*Connection, error) {
+	for {
+		r, err := h.Room(ctx, meeting)
+		if err != nil {
+			return nil, err
+		}
+		c, err := r.connect(info)
+		if !errors.Is(err, errForgotten) {
+			return c, err
+		}
+	}
+}
+
+// load reads where the journal stands and who was here. The room is known to
+// the hub before the reading starts, so what is committed meanwhile is held,
+// not lost.
+func (h *Hub) load(r *Room) {
+	err := h.read(r)
+	if err != nil {
+		r.failed = fmt.Errorf("loading a room: %w", err)
+		h.forget(r)
+	}
+	close(r.loaded)
+}
+
+func (h *Hub) read(r *Room) error {
+	head, err := h.journal.Position(h.ctx, r.meeting)
+	if err != nil {
+		return err
+	}
+	session, peers, err := h.sessions.Peers(h.ctx, r.meeting)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seq, r.session, r.filling = head.Seq, session, false
+	for _, k := range peers {
+		r.owners[k.Peer] = k.Participant
+		if !k.Gone {
+			m := &Member{Info: k.Info, seen: k.Seen}
+			r.add(m)
+			r.expect(m, h.config.RestartGrace)
+		}
+	}
+	held := r.held
+	r.held = nil
+	for _, e := range held {
+		if e.Seq == r.seq+1 {
+			r.tellOne(e)
+		}
+	}
+	return nil
+}
+
+func (h *Hub) forget(r *Room) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.rooms[r.meeting] == r {
+		delete(h.rooms, r.meeting)
+	}
+}
+
+// Observe takes the entries of a commit, in order, and brings each to its
+// room. It is the journal's observer.
+func (h *Hub) Observe(entries []journal.Entry) {
+	for len(entries) > 0 {
+		meeting := entries[0].Meeting
+		n := 1
+		for n < len(entries) && entries[n].Meeting == meeting {
+			n++
+		}
+		h.mu.Lock()
+		r := h.rooms[meeting]
+		h.mu.Unlock()
+		if r != nil {
+			r.tell(entries[:n])
+		}
+		entries = entries[n:]
+	}
+}
+
+// fillPage is how many missed entries are read at once.
+const fillPage = 500
+
+// fill reads the entries that a room was not told of. It is called under the
+// room's lock and returns at once.
+func (h *Hub) fill(r *Room) {
+	h.work.Go(func() {
+		for {
+			r.mu.Lock()
+			after := r.seq
+			r.mu.Unlock()
+			entries, err := h.journal.Entries(h.ctx, r.meeting, after, fillPage)
+			if err != nil {
+				h.config.Logger.Error("a room cannot read what it missed", "meeting", r.meeting, "err", err)
+				h.abandon(r)
+				return
+			}
+			if h.filled(r, entries) {
+				return
+			}
+		}
+	})
+}
+
+// filled takes over what was read, and true when nothing is missing any more.
+func (h *Hub) filled(r *Room, entries []journal.Entry) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range entries {
+		if e.Seq == r.seq+1 {
+			r.tellOne(e)
+		}
+	}
+	for len(r.held) > 0 && r.held[0].Seq <= r.seq+1 {
+		if r.held[0].Seq == r.seq+1 {
+			r.tellOne(r.held[0])
+		}
+		r.held = r.held[1:]
+	}
+	done := len(r.held) == 0
+	r.filling = !done
+	r.rouse()
+	return done
+}
+
+// abandon closes a room that cannot go on: its peers come back and load it
+// anew.
+func (h *Hub) abandon(r *Room) {
+	h.forget(r)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forgotten = true
+	for f := range r.feeds {
+		f.close(ClosedFault)
+	}
+	for _, m := range r.members {
+		if m.away != nil {
+			m.away.Stop()
+		}
+	}
+}
+
+// left records in the background that a peer has left.
+func (h *Hub) left(meeting chat.MeetingID, session chat.SessionID, peer chat.PeerID) {
+	h.work.Go(func() {
+		if err := h.sessions.Left(h.ctx, session, peer); err != nil && h.ctx.Err() == nil {
+			h.config.Logger.Error("a peer's leaving could not be recorded", "meeting", meeting, "err", err)
+		}
+	})
+}
+
+// slots is how many groups the peers are pinged in, one after the other, so
+// that not all are pinged at once.
+const slots = 10
+
+// Run pings the peers, saves how far they have read, and forgets empty rooms,
+// until ctx ends.
+func (h *Hub) Run(ctx context.Context) {
+	tick := time.NewTicker(h.config.Keepalive / slots)
+	defer tick.Stop()
+	for slot := 0; ; slot = (slot + 1) % slots {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		rooms := h.all()
+		for _, r := range rooms {
+			h.pingSlot(r, slot)
+		}
+		if slot == 0 {
+			h.save(rooms)
+			h.sweep(rooms)
+		}
+	}
+}
+
+func (h *Hub) all() []*Room {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	rooms := make([]*Room, 0, len(h.rooms))
+	for _, r := range h.rooms {
+		rooms = append(rooms, r)
+	}
+	return rooms
+}
+
+func (h *Hub) pingSlot(r *Room, slot int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for f, info := range r.feeds {
+		if slotOf(info.Peer) == slot {
+			f.ping(h.codec.Ping())
+		}
+	}
+}
+
+func slotOf(peer chat.PeerID) int {
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(peer))
+	return int(sum.Sum32() % slots)
+}
+
+// save records how far the peers have read, in one write for all.
+func (h *Hub) save(rooms []*Room) {
+	var seen []Seen
+	for _, r := range rooms {
+		r.mu.Lock()
+		for _, m := range r.members {
+			if m.unsaved {
+				seen = append(seen, Seen{r.session.ID, m.Peer, m.seen})
+				m.unsaved = false
+			}
+		}
+		r.mu.Unlock()
+	}
+	if len(seen) == 0 {
+		return
+	}
+	h.work.Go(func() {
+		if err := h.sessions.Seen(h.ctx, seen); err != nil && h.ctx.Err() == nil {
+			h.config.Logger.Warn("how far peers have read could not be saved; after a restart they are told more again", "err", err)
+		}
+	})
+}
+
+// sweep forgets rooms where nobody is and nobody is expected.
+func (h *Hub) sweep(rooms []*Room) {
+	for _, r := range rooms {
+		select {
+		case <-r.loaded:
+		default:
+			continue
+		}
+		if r.retire() {
+			h.forget(r)
+		}
+	}
+}
+
+// Drain closes all connections so that their peers come back, and takes the
+// peers' places as they are: none of them has left.
+func (h *Hub) Drain() {
+	for _, r := range h.all() {
+		r.mu.Lock()
+		for f := range r.feeds {
+			f.close(ClosedRestart)
+		}
+		r.mu.Unlock()
+	}
+}
+
+// Close ends the work in the background, after that which saves.
+func (h *Hub) Close() {
+	for _, r := range h.all() {
+		r.mu.Lock()
+		for _, m := range r.members {
+			if m.away != nil {
+				m.away.Stop()
+			}
+		}
+		r.mu.Unlock()
+	}
+	h.save(h.all())
+	h.work.Wait()
+	h.stop()
+}

@@ -1,0 +1,77 @@
+package room
+
+// log is a room's recent frames as one run of bytes. A position in it is the
+// number of bytes since the room was made; it only grows. Bytes once written
+// never move or change, so readers may keep slices of them without a copy and
+// without a lock; what is too old is forgotten as a whole chunk.
+//
+//	     start                                   end
+//	       v                                      v
+//	- - - -[ chunk ][ chunk       ][ chunk        .....]
+//	forgotten            kept             written  free
+type log struct {
+	chunks []chunk
+	end    uint64
+}
+
+type chunk struct {
+	start uint64
+	bytes []byte
+}
+
+const (
+	firstChunk = 4 << 10
+	maxChunk   = 64 << 10
+	// retained is how far a reader may lag behind the end.
+	retained = 1 << 20
+)
+
+// append adds one frame whole.
+func (l *log) append(frame []byte) {
+	last := len(l.chunks) - 1
+	if last < 0 || cap(l.chunks[last].bytes)-len(l.chunks[last].bytes) < len(frame) {
+		size := firstChunk
+		if last >= 0 {
+			size = min(2*cap(l.chunks[last].bytes), maxChunk)
+		}
+		l.chunks = append(l.chunks, chunk{start: l.end, bytes: make([]byte, 0, max(size, len(frame)))})
+		last++
+	}
+	l.chunks[last].bytes = append(l.chunks[last].bytes, frame...)
+	l.end += uint64(len(frame))
+	l.forget()
+}
+
+// forget drops the chunks that lie wholly further back than retained.
+func (l *log) forget() {
+	n := 0
+	for n < len(l.chunks)-1 && l.end-l.chunks[n+1].start > retained {
+		n++
+	}
+	if n > 0 {
+		l.chunks = append(l.chunks[:0:0], l.chunks[n:]...)
+	}
+}
+
+// start is the oldest position that can still be read.
+func (l *log) start() uint64 {
+	if len(l.chunks) == 0 {
+		return l.end
+	}
+	return l.chunks[0].start
+}
+
+// read adds the bytes of [from, to) to bufs.
+func (l *log) read(bufs [][]byte, from, to uint64) [][]byte {
+	for _, c := range l.chunks {
+		if from >= to {
+			break
+		}
+		if end := c.start + uint64(len(c.bytes)); from < end {
+			stop := min(end, to)
+			bufs = append(bufs, c.bytes[from-c.start:stop-c.start:stop-c.start])
+			from = stop
+		}
+	}
+	return bufs
+}

@@ -1,0 +1,374 @@
+// Package room is the live side of meetings on this node: who is here, and
+// what goes out to them in which order. It is told of committed entries and
+// of peers coming and going; it decides nothing, stores nothing itself, and
+// does no I/O under its lock. What frames look like is its Codec's business.
+//
+// A room keeps its recent frames as one log of bytes, and each connection is a
+// cursor into it (see Feed): a slow peer is a cursor that lags.
+package room
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/journal"
+)
+
+// Codec makes the bytes that go out. They are complete: what a peer reads is
+// their concatenation. Codecs are safe for concurrent use.
+type Codec interface {
+	// Entry gives the frame that tells of an entry.
+	Entry(journal.Entry) []byte
+	// Joined and Left tell of a peer coming and going.
+	Joined(Info) []byte
+	Left(Info) []byte
+	// Ping gives the keep-alive.
+	Ping() []byte
+}
+
+// Info is what others may know of a peer.
+type Info struct {
+	Peer        chat.PeerID
+	Participant chat.ParticipantID
+	CustomID    string
+	Name        string
+	Picture     string
+	Preset      chat.PresetID
+	PresetName  string
+}
+
+// Member is a peer that has joined, connected at the moment or not.
+type Member struct {
+	Info
+	// The rest is guarded by the room's lock.
+	feed    *Feed  // nil while the peer is away
+	seen    uint64 // the last entry known to have arrived
+	unsaved bool   // seen has grown since it was saved
+	away    *time.Timer
+}
+
+// Session is the live session of a room's meeting.
+type Session struct {
+	ID        chat.SessionID
+	StartedAt time.Time
+}
+
+// Room is the live side of one meeting. The Hub makes it.
+type Room struct {
+	hub     *Hub
+	meeting chat.MeetingID
+	loaded  chan struct{} // closed when the room is ready for use
+	failed  error         // why loading failed
+
+	mu      sync.Mutex
+	log     log
+	seq     uint64 // the last entry in the log
+	session Session
+	members map[chat.PeerID]*Member
+	people  map[chat.ParticipantID][]*Member
+	// owners remembers whose each peer id is, also after the peer has left.
+	owners map[chat.PeerID]chat.ParticipantID
+	feeds  map[*Feed]Info
+	// filling says that entries are being read that were missed; those told
+	// meanwhile wait in held.
+	filling bool
+	held    []journal.Entry
+	// forgotten says that the hub has given the room up.
+	forgotten bool
+}
+
+// Errors of connecting.
+var (
+	// ErrForeignPeer says that the peer id belongs to another participant.
+	ErrForeignPeer = chat.Refuse(chat.Forbidden, "this peer id belongs to another participant")
+	// ErrTooManyPeers says that the participant has too many connections.
+	ErrTooManyPeers = &chat.Error{Code: chat.Limited, Message: "too many connections of this participant", RetryAfter: 10 * time.Second}
+)
+
+// MaxPeersPerParticipant is how many connections one participant may hold in
+// a meeting.
+const MaxPeersPerParticipant = 20
+
+// admits tells whether connect would take a peer.
+func (r *Room) admits(peer chat.PeerID, participant chat.ParticipantID) error {
+	if owner, ok := r.owners[peer]; ok {
+		if owner != participant {
+			return ErrForeignPeer
+		}
+	}
+	n := 0
+	for _, info := range r.feeds {
+		if info.Peer == peer && info.Participant != participant {
+			return ErrForeignPeer
+		}
+		if info.Participant == participant && info.Peer != peer {
+			n++
+		}
+	}
+	if n >= MaxPeersPerParticipant {
+		return ErrTooManyPeers
+	}
+	return nil
+}
+
+// Connection is what Connect gives: the feed of a connection, and its room.
+type Connection struct {
+	*Feed
+	Room *Room
+	// Missed is set for a peer that had joined before and is back: it has to
+	// be told what it missed, in the place kept for that.
+	Missed *Missed
+}
+
+// Missed says what a returning peer has to be told: the entries after After up
+// to Slot.Seq, in the place of Slot.
+type Missed struct {
+	After uint64
+	Slot  Slot
+}
+
+// errForgotten says that the hub no longer knows the room.
+var errForgotten = errors.New("this room is no longer in use")
+
+// connect takes a new connection of a peer; an older one of the same peer is
+// closed. A peer that has joined before and was not gone for too long is a
+// member again at once.
+func (r *Room) connect(info Info) (*Connection, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.forgotten {
+		return nil, errForgotten
+	}
+	if err := r.admits(info.Peer, info.Participant); err != nil {
+		return nil, err
+	}
+	for f, other := range r.feeds {
+		if other.Peer == info.Peer {
+			f.close(ClosedReplaced)
+			delete(r.feeds, f)
+		}
+	}
+	f := &Feed{room: r, wake: make(chan struct{}, 1), cursor: r.log.end}
+	r.feeds[f] = info
+	m := r.members[info.Peer]
+	if m == nil {
+		return &Connection{Feed: f, Room: r}, nil
+	}
+	if m.away != nil {
+		m.away.Stop()
+		m.away = nil
+	}
+	m.feed, f.member = f, m
+	return &Connection{Feed: f, Room: r, Missed: &Missed{After: m.seen, Slot: f.reserve()}}, nil
+}
+
+// Join makes a connected peer a member and announces it to the others; one
+// that is a member already is not announced again. The answer made by answer
+// goes to the peer right where its view of the room begins.
+func (r *Room) Join(f *Feed, info Info, session Session, answer []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f.closed != nil {
+		return
+	}
+	r.session = session
+	if f.member == nil {
+		m := r.members[info.Peer]
+		if m == nil {
+			m = &Member{Info: info, seen: r.seq}
+			r.add(m)
+			r.say(r.hub.codec.Joined(info))
+		}
+		m.feed, f.member, f.cursor = f, m, r.log.end
+		r.feeds[f] = info
+	}
+	f.push(&item{frame: answer, ready: true, answer: true})
+}
+
+func (r *Room) add(m *Member) {
+	r.members[m.Peer] = m
+	r.people[m.Participant] = append(r.people[m.Participant], m)
+	r.owners[m.Peer] = m.Participant
+}
+
+// say appends a frame to the log and rouses everybody.
+func (r *Room) say(frame []byte) {
+	r.log.append(frame)
+	for f := range r.feeds {
+		if f.member != nil {
+			f.rouse()
+		}
+	}
+}
+
+// Disconnect ends a connection. A peer that said goodbye has left; any other
+// is waited for.
+func (r *Room) Disconnect(f *Feed, goodbye bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f.close(ClosedReplaced)
+	delete(r.feeds, f)
+	m := f.member
+	if m == nil || m.feed != f {
+		return
+	}
+	m.feed = nil
+	if goodbye {
+		r.leave(m)
+		return
+	}
+	r.expect(m, r.hub.config.Grace)
+}
+
+// expect gives an absent member time to come back.
+func (r *Room) expect(m *Member, grace time.Duration) {
+	m.away = time.AfterFunc(grace, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if m.feed == nil && r.members[m.Peer] == m {
+			r.leave(m)
+		}
+	})
+}
+
+// leave takes a member out and tells the others. The row is the hub's concern.
+func (r *Room) leave(m *Member) {
+	if m.away != nil {
+		m.away.Stop()
+	}
+	delete(r.members, m.Peer)
+	r.people[m.Participant] = slices.DeleteFunc(r.people[m.Participant], func(o *Member) bool { return o == m })
+	if len(r.people[m.Participant]) == 0 {
+		delete(r.people, m.Participant)
+	}
+	r.say(r.hub.codec.Left(m.Info))
+	r.hub.left(r.meeting, r.session.ID, m.Peer)
+}
+
+// Leave takes out the member of this connection: it has said that it leaves.
+func (r *Room) Leave(f *Feed) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m := f.member; m != nil && m.feed == f {
+		m.feed, f.member = nil, nil
+		r.leave(m)
+	}
+}
+
+// Present keeps a place in the feed for the list of who is here, and gives
+// that list, in the order of names, as of that place.
+func (r *Room) Present(f *Feed) (Slot, []Info) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	infos := make([]Info, 0, len(r.members))
+	for _, m := range r.members {
+		infos = append(infos, m.Info)
+	}
+	slices.SortFunc(infos, func(a, b Info) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Peer, b.Peer))
+	})
+	return f.reserve(), infos
+}
+
+// Session gives the live session as last seen.
+func (r *Room) Session() Session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.session
+}
+
+// Joined tells whether the connection's peer is a member.
+func (r *Room) Joined(f *Feed) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return f.member != nil
+}
+
+// Participants maps peer ids of members to their participants; what is no
+// member's peer id is left out.
+func (r *Room) Participants(peers []string) map[string]chat.ParticipantID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	found := make(map[string]chat.ParticipantID, len(peers))
+	for _, id := range peers {
+		if owner, ok := r.owners[chat.PeerID(id)]; ok {
+			found[id] = owner
+		}
+	}
+	return found
+}
+
+// Member gives what is known of a peer that has joined.
+func (r *Room) Member(peer chat.PeerID) (Info, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.members[peer]
+	if m == nil {
+		return Info{}, false
+	}
+	return m.Info, true
+}
+
+// tell brings committed entries to the peers. Entries come in order; those
+// told before are passed over, and when some were not told, all wait until the
+// hub has read them.
+func (r *Room) tell(entries []journal.Entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.filling {
+		r.held = append(r.held, entries...)
+		return
+	}
+	for i, e := range entries {
+		switch {
+		case e.Seq <= r.seq:
+		case e.Seq == r.seq+1:
+			r.tellOne(e)
+		default:
+			r.filling = true
+			r.held = append(r.held, entries[i:]...)
+			r.hub.fill(r)
+			return
+		}
+	}
+	r.rouse()
+}
+
+// tellOne puts an entry where it belongs: into the log, or for a private one
+// to each connection of its audience.
+func (r *Room) tellOne(e journal.Entry) {
+	r.seq = e.Seq
+	frame := r.hub.codec.Entry(e)
+	audience := e.Event.Message.Audience
+	if len(audience) == 0 {
+		r.log.append(frame)
+		return
+	}
+	for _, id := range audience {
+		for _, m := range r.people[id] {
+			if m.feed != nil {
+				m.feed.push(&item{frame: frame, ready: true})
+			}
+		}
+	}
+}
+
+func (r *Room) rouse() {
+	for f := range r.feeds {
+		if f.member != nil && f.cursor < r.log.end {
+			f.rouse()
+		}
+	}
+}
+
+// retire gives the room up if nobody is, or is expected, here.
+func (r *Room) retire() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forgotten = r.forgotten || (len(r.feeds) == 0 && len(r.members) == 0 && !r.filling)
+	return r.forgotten
+}

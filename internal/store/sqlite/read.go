@@ -1,0 +1,228 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/journal"
+)
+
+// This file reads journals for package journal.
+
+// Position implements journal.Store.
+func (db *DB) Position(ctx context.Context, meeting chat.MeetingID) (journal.Head, error) {
+	var h head
+	_, err := h.scan(meeting, func(dest ...any) (bool, error) {
+		return true, db.queryRow(ctx, headQuery, []any{string(meeting)}, dest...)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return journal.Head{}, journal.ErrNoMeeting
+	}
+	if err != nil {
+		return journal.Head{}, classify(err)
+	}
+	return h.Head, nil
+}
+
+// Entries implements journal.Store: a merge of messages and changes by number,
+// up to the head as it was at the beginning, because the two are read one after
+// the other while the journal grows. Damage ends it with an error: a reader
+// must not mistake a hole for silence.
+func (db *DB) Entries(ctx context.Context, meeting chat.MeetingID, after uint64, limit int) ([]journal.Entry, error) {
+	h, err := db.Position(ctx, meeting)
+	if err != nil {
+		return nil, err
+	}
+	if after >= h.Seq || limit <= 0 {
+		return nil, nil
+	}
+	want := int(min(h.Seq-after, uint64(limit)))
+	sent, err := db.sentAfter(ctx, h, after, want)
+	if err != nil {
+		return nil, classify(err)
+	}
+	changed, err := db.changedAfter(ctx, h, after, want)
+	if err != nil {
+		return nil, classify(err)
+	}
+	entries := append(sent, changed...)
+	slices.SortFunc(entries, func(a, b journal.Entry) int { return int(int64(a.Seq) - int64(b.Seq)) })
+	for i := range want {
+		seq := after + 1 + uint64(i)
+		if i >= len(entries) || entries[i].Seq != seq {
+			return nil, db.found(h.No, int64(seq))
+		}
+	}
+	entries = entries[:want]
+	for i := range entries {
+		if err := db.numberOwn(ctx, h.No, &entries[i]); err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+func (db *DB) sentAfter(ctx context.Context, h journal.Head, after uint64, limit int) ([]journal.Entry, error) {
+	rows, err := db.query(ctx, `SELECT `+messageColumns+` FROM messages m
+		WHERE m.meeting = ? AND m.seq > ? AND m.seq <= ? ORDER BY m.seq LIMIT ?`, h.No, int64(after), int64(h.Seq), limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var entries []journal.Entry
+	for rows.Next() {
+		var r messageRow
+		if err := rows.Scan(r.dest()...); err != nil {
+			return nil, err
+		}
+		if !r.intact() {
+			return nil, db.found(r.meeting, r.seq)
+		}
+		m := r.message(h.Meeting)
+		entries = append(entries, journal.Entry{
+			Meeting: h.Meeting, Seq: m.Seq, Pub: uint64(r.pub), At: r.at,
+			Event: chat.Event{Kind: chat.MessageSent, Message: m, Actor: m.Author, Peer: m.Peer},
+		})
+	}
+	return entries, rows.Err()
+}
+
+func (db *DB) changedAfter(ctx context.Context, h journal.Head, after uint64, limit int) ([]journal.Entry, error) {
+	rows, err := db.query(ctx, `SELECT `+changeColumns+`, `+messageColumns+` FROM changes c
+		JOIN messages m ON m.meeting = c.meeting AND m.seq = c.target
+		WHERE c.meeting = ? AND c.seq > ? AND c.seq <= ? ORDER BY c.seq LIMIT ?`, h.No, int64(after), int64(h.Seq), limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var entries []journal.Entry
+	for rows.Next() {
+		var c changeRow
+		var r messageRow
+		if err := rows.Scan(append(c.dest(), r.dest()...)...); err != nil {
+			return nil, err
+		}
+		if !c.intact() {
+			return nil, db.found(c.meeting, c.seq)
+		}
+		if !r.intact() {
+			return nil, db.found(r.meeting, r.seq)
+		}
+		m := r.message(h.Meeting)
+		entries = append(entries, journal.Entry{
+			Meeting: h.Meeting, Seq: uint64(c.seq), Pub: uint64(c.pub), At: c.at,
+			Event: chat.Event{
+				Kind: chat.EventKind(c.kind), Message: m, Actor: chat.ParticipantID(c.actor), Peer: chat.PeerID(c.peer),
+				Before: chat.Content{Kind: m.Content.Kind, Payload: c.before},
+			},
+		})
+	}
+	return entries, rows.Err()
+}
+
+// numberOwn looks up the private numbers of a private entry.
+func (db *DB) numberOwn(ctx context.Context, meeting int64, e *journal.Entry) error {
+	if e.Pub > 0 {
+		return nil
+	}
+	e.Own = make(map[chat.ParticipantID]uint64, len(e.Event.Message.Audience))
+	for _, id := range e.Event.Message.Audience {
+		var own uint64
+		err := db.queryRow(ctx, `SELECT own FROM mailbox WHERE meeting = ? AND participant = ? AND at = ?`,
+			[]any{meeting, string(id), e.At}, &own)
+		if errors.Is(err, sql.ErrNoRows) {
+			return db.found(meeting, int64(e.Seq))
+		}
+		if err != nil {
+			return fmt.Errorf("reading the private number of entry %d: %w", e.Seq, classify(err))
+		}
+		e.Own[id] = own
+	}
+	return nil
+}
+
+// Page implements journal.Store. It walks the public messages and the
+// viewer's mailbox by index, both in the order asked for, and merges them. A
+// damaged row is left out and reported. Both end at the head as it was at the
+// beginning: the second walk must not see what is younger than the first saw.
+func (db *DB) Page(ctx context.Context, q journal.Query) (journal.Page, error) {
+	q = q.Normalise()
+	h, err := db.Position(ctx, q.Meeting)
+	if err != nil {
+		return journal.Page{}, err
+	}
+	q.Before = min(q.Before, h.Seq+1)
+	want := q.Limit + 1
+	var public, private []chat.Message
+	if q.Filter != journal.Conversation {
+		if public, err = db.walk(ctx, h, q, publicWalk(q), []any{h.No, q.Time, int64(h.VisibleFrom), int64(q.Before)}, want); err != nil {
+			return journal.Page{}, classify(err)
+		}
+	}
+	if q.Filter != journal.PublicOnly {
+		if private, err = db.walk(ctx, h, q, privateWalk(q), []any{h.No, string(q.Viewer), q.Time, int64(h.VisibleFrom), int64(q.Before)}, want); err != nil {
+			return journal.Page{}, classify(err)
+		}
+	}
+	messages := append(public, private...)
+	slices.SortFunc(messages, func(a, b chat.Message) int {
+		if q.Backward {
+			a, b = b, a
+		}
+		return int(int64(a.Seq) - int64(b.Seq))
+	})
+	more := len(messages) > q.Limit
+	return journal.Page{Messages: messages[:min(q.Limit, len(messages))], More: more}, nil
+}
+
+func direction(q journal.Query) (compare, order string) {
+	if q.Backward {
+		return "<=", "DESC"
+	}
+	return ">=", "ASC"
+}
+
+func publicWalk(q journal.Query) string {
+	compare, order := direction(q)
+	index, which := `messages_public`, `m.pub > 0 AND m.deleted_at = 0`
+	if q.Filter == journal.PinnedOnly {
+		index, which = `messages_pinned`, `m.pinned = 1 AND m.pub > 0`
+	}
+	return `SELECT ` + messageColumns + ` FROM messages m INDEXED BY ` + index + ` WHERE m.meeting = ? AND ` + which +
+		` AND m.at ` + compare + ` ? AND m.seq >= ? AND m.seq < ? ORDER BY m.at ` + order
+}
+
+func privateWalk(q journal.Query) string {
+	compare, order := direction(q)
+	return `SELECT ` + messageColumns + ` FROM mailbox b JOIN messages m ON m.meeting = b.meeting AND m.seq = b.seq
+		WHERE b.meeting = ? AND b.participant = ? AND b.at ` + compare + ` ? AND m.seq >= ? AND m.seq < ?
+		ORDER BY b.at ` + order
+}
+
+// walk reads on until it has as many messages of the page as are wanted.
+func (db *DB) walk(ctx context.Context, h journal.Head, q journal.Query, text string, args []any, want int) ([]chat.Message, error) {
+	rows, err := db.query(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var messages []chat.Message
+	for len(messages) < want && rows.Next() {
+		var r messageRow
+		if err := rows.Scan(r.dest()...); err != nil {
+			return nil, err
+		}
+		if !r.intact() {
+			_ = db.found(r.meeting, r.seq)
+			continue
+		}
+		if m := r.message(h.Meeting); q.Shows(&m) {
+			messages = append(messages, m)
+		}
+	}
+	return messages, rows.Err()
+}
