@@ -1,0 +1,89 @@
+// Command parley is meeting chat that you host yourself. See parley --help.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// cli is the command line. Each flag may be given as an environment variable
+// or in the configuration file, too.
+type cli struct {
+	Config kong.ConfigFlag `help:"JSON file with settings, named like the flags." placeholder:"FILE" env:"PARLEY_CONFIG"`
+	Log    logFlags        `embed:"" prefix:"log-"`
+
+	Dev     devCommand     `cmd:"" help:"Try Parley on this machine: a chat in the browser, HTTPS included."`
+	Serve   serveCommand   `cmd:"" help:"Run a server."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+type logFlags struct {
+	Level  string `help:"Least important level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"PARLEY_LOG_LEVEL"`
+	Format string `help:"text or json." enum:"text,json" default:"text" env:"PARLEY_LOG_FORMAT"`
+}
+
+// logger makes the log of the process, on standard error.
+func (f logFlags) logger(to io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(f.Level)) // kong has checked it
+	options := &slog.HandlerOptions{Level: level}
+	if f.Format == "json" {
+		return slog.New(slog.NewJSONHandler(to, options))
+	}
+	return slog.New(slog.NewTextHandler(to, options))
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(out io.Writer) error {
+	version := "(devel)"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		version = info.Main.Version
+	}
+	_, err := fmt.Fprintln(out, "parley", version)
+	return err
+}
+
+func main() {
+	var c cli
+	parser := kong.Must(&c,
+		kong.Name("parley"),
+		kong.Description("Meeting chat that you host yourself, for apps made for RealtimeKit's meeting.chat.\n\n"+
+			"Settings come from flags, else from environment variables, else from the file given by --config.\n\n"+
+			"Exit codes: 0 stopped in order, 1 failed, 2 wrong usage."),
+		kong.Configuration(kong.JSON),
+		kong.UsageOnError(),
+		kong.Exit(func(code int) {
+			if code != 0 {
+				code = exitUsage
+			}
+			os.Exit(code)
+		}),
+	)
+	command, err := parser.Parse(os.Args[1:])
+	parser.FatalIfErrorf(err)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	log := c.Log.logger(os.Stderr)
+	command.BindTo(ctx, (*context.Context)(nil))
+	command.BindTo(os.Stdout, (*io.Writer)(nil))
+	if err := command.Run(log); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "parley:", err)
+		stop()
+		os.Exit(exitFailure)
+	}
+}

@@ -1,0 +1,111 @@
+// Package rest is the HTTP edge: the REST API by which an app's own servers
+// manage meetings and participants, in both of its path forms, and the calls
+// that official clients make beside the socket. It translates and guards; what
+// it manages is the directory's. Uploads and the socket have edges of their
+// own.
+package rest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/parley-chat/parley/internal/auth"
+	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/directory"
+)
+
+// Directory is what the API manages.
+type Directory interface {
+	App(context.Context, chat.AppID) (directory.App, error)
+	CreateMeeting(context.Context, chat.AppID, directory.NewMeeting) (directory.Meeting, error)
+	Meeting(context.Context, chat.AppID, chat.MeetingID) (directory.Meeting, error)
+	Meetings(context.Context, chat.AppID, directory.List) (directory.Page[directory.Meeting], error)
+	AddParticipant(context.Context, chat.AppID, chat.MeetingID, directory.NewParticipant) (directory.Participant, error)
+	Participant(context.Context, chat.AppID, chat.MeetingID, chat.ParticipantID) (directory.Participant, error)
+	Participants(context.Context, chat.AppID, chat.MeetingID, directory.List) (directory.Page[directory.Participant], error)
+	Presets(context.Context, chat.AppID, directory.List) (directory.Page[directory.Preset], error)
+	Access(context.Context, chat.MeetingID, chat.ParticipantID) (directory.Access, error)
+}
+
+// Tokens makes and checks the tokens of participants.
+type Tokens interface {
+	Mint(auth.Identity, chat.PresetID) (string, error)
+	Verify(token string) (auth.Identity, error)
+}
+
+// APIKeys tells which app an API token is for.
+type APIKeys interface {
+	Check(ctx context.Context, token string) (chat.AppID, error)
+}
+
+// Config is what the edge needs. All but Logger must be set.
+type Config struct {
+	Directory Directory
+	Tokens    Tokens
+	APIKeys   APIKeys
+	// Logger gets faults, and at level debug why somebody was not let in. It
+	// never gets tokens, names or titles. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+// maxBody bounds the body of a request, in bytes.
+const maxBody = 64 << 10
+
+// api holds what the handlers share.
+type api struct {
+	directory Directory
+	tokens    Tokens
+	keys      APIKeys
+	log       *slog.Logger
+	mux       *http.ServeMux
+}
+
+// Paths lists the patterns of http.ServeMux under which the handler of New
+// wants to be mounted. Requests to the hosts of Sinks go there in full.
+func Paths() []string {
+	return []string{"/client/v4/", "/v2/", "/iceservers", "/api/v1/", "/otel/", "/logs/", "/openapi.json"}
+}
+
+// New makes the handler for everything this edge answers. It answers every
+// path, unknown ones with a JSON 404, and carries CORS and Sinks itself.
+func New(config Config) (http.Handler, error) {
+	if config.Directory == nil || config.Tokens == nil || config.APIKeys == nil {
+		return nil, errors.New("the REST edge needs a directory, tokens and API keys")
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	a := &api{
+		directory: config.Directory, tokens: config.Tokens, keys: config.APIKeys,
+		log: config.Logger, mux: http.NewServeMux(),
+	}
+	if err := a.routes(); err != nil {
+		return nil, err
+	}
+	return CORS(Sinks(private(a.mux))), nil
+}
+
+// private keeps answers out of caches, and browsers from guessing their type.
+func private(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// unknown answers what no route is there for.
+func (a *api) unknown(w http.ResponseWriter, r *http.Request) {
+	if allowed := a.methods(r); allowed != "" {
+		w.Header().Set("Allow", allowed)
+		a.refuse(w, &apiError{status: http.StatusMethodNotAllowed, message: "method not allowed"})
+		return
+	}
+	a.refuse(w, &apiError{status: http.StatusNotFound, message: "there is nothing at this path"})
+}
+
+var _ huma.StatusError = (*apiError)(nil)

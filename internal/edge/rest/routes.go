@@ -1,0 +1,174 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// routes is the table of contents.
+func (a *api) routes() error {
+	root := humago.New(a.mux, a.description())
+	root.UseMiddleware(official)
+
+	// The management API: each line is served in both path forms.
+	kit := huma.NewGroup(root)
+	kit.UseModifier(bothForms)
+	kit.UseMiddleware(a.authenticate)
+
+	one(kit, http.StatusCreated, "POST /meetings", "create-meeting", "Create a meeting", a.createMeeting)
+	many(kit, "GET /meetings", "list-meetings", "List meetings", a.listMeetings)
+	one(kit, http.StatusOK, "GET /meetings/{meeting_id}", "get-meeting", "Get a meeting", a.getMeeting)
+
+	const participants = "/meetings/{meeting_id}/participants"
+	one(kit, http.StatusCreated, "POST "+participants, "add-participant", "Add a participant", a.addParticipant)
+	many(kit, "GET "+participants, "list-participants", "List the participants of a meeting", a.listParticipants)
+	one(kit, http.StatusOK, "GET "+participants+"/{participant_id}", "get-participant", "Get a participant", a.getParticipant)
+
+	many(kit, "GET /presets", "list-presets", "List presets", a.listPresets)
+
+	// What exists in the account form only.
+	account := huma.NewGroup(root)
+	account.UseModifier(accountForm)
+	account.UseMiddleware(a.authenticate)
+
+	many(account, "GET /apps", "list-apps", "List apps", a.listApps)
+
+	// What official clients call, with a participant's token.
+	a.mux.HandleFunc("GET /v2/internals/participant-details", a.participantDetails)
+	a.mux.HandleFunc("POST /v2/internals/rooms", a.roomDetails)
+	a.mux.HandleFunc("GET /v2/plugins/user", a.plugins)
+	a.mux.HandleFunc("GET /iceservers", a.iceServers)
+	a.mux.HandleFunc("GET /v2/meetings/{meeting_id}/active-transcript", a.absent)
+	a.mux.HandleFunc("GET /v2/meetings/{meeting_id}/active-livestream", a.absent)
+	a.mux.HandleFunc("GET /v2/recordings/active-recording/{meeting_id}", a.absent)
+
+	// Telemetry of official clients; also by host name, see Sinks.
+	a.mux.HandleFunc("POST /api/v1/identities/", noFlags)
+	a.mux.HandleFunc("POST /api/v1/message", swallow)
+	a.mux.HandleFunc("POST /otel/logs", swallow)
+	a.mux.HandleFunc("POST /logs/otel/logs", swallow)
+
+	a.mux.HandleFunc("/", a.unknown)
+	return a.serveDescription(root)
+}
+
+// methods tells which methods the path of a request is served for, "" for
+// none.
+func (a *api) methods(r *http.Request) string {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		probe := r.WithContext(r.Context())
+		probe.Method = method
+		if _, pattern := a.mux.Handler(probe); pattern != "/" {
+			allowed = append(allowed, method)
+		}
+	}
+	return strings.Join(allowed, ", ")
+}
+
+// one registers an operation that answers with one thing.
+func one[I, T any](to huma.API, status int, route, id, summary string, handle func(context.Context, *I) (T, error)) {
+	type answer struct{ Body single[T] }
+	huma.Register(to, operation(to, status, route, id, summary), func(ctx context.Context, in *I) (*answer, error) {
+		data, err := handle(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return &answer{Body: single[T]{Success: true, Data: data}}, nil
+	})
+}
+
+// many registers an operation that answers with one page of a list.
+func many[I, T any](to huma.API, route, id, summary string, handle func(context.Context, *I) (list[T], error)) {
+	type answer struct{ Body list[T] }
+	huma.Register(to, operation(to, http.StatusOK, route, id, summary), func(ctx context.Context, in *I) (*answer, error) {
+		page, err := handle(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return &answer{Body: page}, nil
+	})
+}
+
+func operation(to huma.API, status int, route, id, summary string) huma.Operation {
+	method, path, _ := strings.Cut(route, " ")
+	return huma.Operation{
+		OperationID: id, Summary: summary, Method: method, Path: path, DefaultStatus: status,
+		// A body that fills the limit counts as over it.
+		MaxBodyBytes: maxBody + 1,
+		Responses:    map[string]*huma.Response{"default": refusalResponse(to.OpenAPI().Components.Schemas)},
+	}
+}
+
+// The path forms.
+const (
+	accountPrefix = "/client/v4/accounts/{account_id}/realtime/kit"
+	appPrefix     = accountPrefix + "/{app_id}"
+	v2Prefix      = "/v2"
+)
+
+// bothForms registers an operation under the account and app, and under v2.
+func bothForms(op *huma.Operation, next func(*huma.Operation)) {
+	form(op, next, appPrefix, "", "bearer", "account_id", "app_id")
+	form(op, next, v2Prefix, "-v2", "basic")
+}
+
+// accountForm registers an operation under the account alone.
+func accountForm(op *huma.Operation, next func(*huma.Operation)) {
+	form(op, next, accountPrefix, "", "bearer", "account_id")
+}
+
+func form(op *huma.Operation, next func(*huma.Operation), prefix, suffix, security string, params ...string) {
+	o := *op
+	o.Path = prefix + op.Path
+	o.OperationID = op.OperationID + suffix
+	o.Security = []map[string][]string{{security: {}}}
+	o.Parameters = nil
+	for _, name := range params {
+		o.Parameters = append(o.Parameters, &huma.Param{Name: name, In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}})
+	}
+	o.Parameters = append(o.Parameters, op.Parameters...)
+	next(&o)
+}
+
+// description is the head of the OpenAPI document, and the settings of huma.
+func (a *api) description() huma.Config {
+	config := huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info:    &huma.Info{Title: "Parley", Version: "1", Description: "Meetings, participants and presets of a Parley server."},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"bearer": {Type: "http", Scheme: "bearer", Description: "An API token."},
+					"basic":  {Type: "http", Scheme: "basic", Description: "The app's id, and an API token as the password."},
+				},
+			},
+		},
+		// Errors go by the second name.
+		Formats:       map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},
+		DefaultFormat: "application/json",
+		Transformers:  []huma.Transformer{translateRefusal},
+	}
+	config.AllowAdditionalPropertiesByDefault = true
+	return config
+}
+
+// serveDescription serves the OpenAPI document of all that was registered.
+func (a *api) serveDescription(root huma.API) error {
+	document, err := json.Marshal(root.OpenAPI())
+	if err != nil {
+		return fmt.Errorf("encoding the OpenAPI document: %w", err)
+	}
+	a.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(document)
+	})
+	return nil
+}

@@ -1,0 +1,229 @@
+package ws
+
+import (
+	"context"
+	"slices"
+
+	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/journal"
+	"github.com/parley-chat/parley/protocol"
+	"github.com/parley-chat/parley/protocol/rtkwire"
+)
+
+// handler carries out requests of one event.
+type handler struct {
+	do func(*peer, context.Context, request) error
+	// joined says that the peer must have joined.
+	joined bool
+}
+
+// handlers is the table of what peers may ask.
+var handlers = map[protocol.Event]handler{
+	protocol.JoinRoom:               {do: (*peer).joinRoom},
+	protocol.LeaveRoom:              {do: (*peer).leaveRoom, joined: true},
+	protocol.GetPeerInfo:            {do: (*peer).getPeerInfo, joined: true},
+	protocol.GetRoomInfo:            {do: (*peer).getRoomInfo, joined: true},
+	protocol.GetRoomPeersInfo:       {do: (*peer).getRoomPeersInfo, joined: true},
+	protocol.GetConnectedRoomsDump:  {do: (*peer).getConnectedRooms, joined: true},
+	protocol.GetStagePeers:          {do: (*peer).answerEmpty},
+	protocol.GetStageRequests:       {do: (*peer).answerEmpty},
+	protocol.GetRoomStageState:      {do: (*peer).answerEmpty},
+	protocol.GetWaitingRoomRequests: {do: (*peer).answerEmpty},
+	protocol.GetPlugins:             {do: (*peer).answerEmpty},
+	protocol.GetPolls:               {do: (*peer).answerEmpty},
+	protocol.StoreGetKeys:           {do: (*peer).storeGetKeys},
+
+	protocol.GetMessages:          {do: (*peer).getMessages, joined: true},
+	protocol.GetPaginatedMessages: {do: (*peer).getPage, joined: true},
+	protocol.SendMessageToRoom:    {do: (*peer).sendToRoom, joined: true},
+	protocol.SendMessageToPeers:   {do: (*peer).sendToPeers, joined: true},
+	protocol.EditMessage:          {do: (*peer).editMessage, joined: true},
+	protocol.DeleteMessage:        {do: (*peer).deleteMessage, joined: true},
+	protocol.PinMessage:           {do: (*peer).pinMessage, joined: true},
+
+	protocol.MediaJoinRoom:           {do: (*peer).answerEmpty},
+	protocol.MediaCreateTransport:    {do: (*peer).createTransport},
+	protocol.MediaProduce:            {do: (*peer).produce, joined: true},
+	protocol.MediaCloseProducer:      {do: (*peer).closeProducer, joined: true},
+	protocol.MediaToggleProducer:     {do: (*peer).ignore},
+	protocol.MediaAudioActivity:      {do: (*peer).ignore},
+	protocol.MediaSelfJoinComplete:   {do: (*peer).selfJoinComplete},
+	protocol.MediaLeaveRoom:          {do: (*peer).mediaLeaveRoom},
+	protocol.MediaChangeDisplayName:  {do: (*peer).mediaDone},
+	protocol.MediaHostControl:        {do: (*peer).mediaDone},
+	protocol.MediaHostControlForPeer: {do: (*peer).mediaDone},
+}
+
+// submit hands in a command. Its echo, when it is committed, is the answer.
+func (p *peer) submit(ctx context.Context, req request, cmd chat.Command) error {
+	if err := p.pending.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	p.server.Journal.Submit(cmd, req.id, func(_ journal.Entry, err error) {
+		p.pending.Release(1)
+		if err != nil {
+			p.refuse(req, err)
+		}
+	})
+	return nil
+}
+
+func (p *peer) actor() chat.Actor {
+	return chat.Actor{
+		Meeting: p.access.Meeting.ID, Participant: p.info.Participant, Peer: p.info.Peer, DisplayName: p.info.Name,
+	}
+}
+
+// content checks a payload and counts it against the limits.
+func (p *peer) content(payloadType int32, payload string) (chat.Content, error) {
+	kind := chat.Kind(payloadType)
+	if err := p.rates.take(kind); err != nil {
+		return chat.Content{}, err
+	}
+	return p.server.Parse(p.access.Meeting.ID, kind, payload)
+}
+
+func (p *peer) sendToRoom(ctx context.Context, req request) error {
+	var m rtkwire.SendToRoom
+	if err := req.read(&m); err != nil {
+		return err
+	}
+	return p.send(ctx, req, chat.SendMessage{}, m.GetPayloadType(), m.GetPayload())
+}
+
+func (p *peer) sendToPeers(ctx context.Context, req request) error {
+	var m rtkwire.SendToPeers
+	if err := req.read(&m); err != nil {
+		return err
+	}
+	to := m.GetPeerIds()
+	slices.Sort(to)
+	to = slices.Compact(to)
+	if len(to) > chat.MaxRecipients {
+		return chat.Refuse(chat.Limited, "a private message may have at most %d recipients", chat.MaxRecipients-1)
+	}
+	// What is no peer id may be the id of a participant who is not here; the
+	// decision finds out.
+	known := p.room.Participants(to)
+	cmd := chat.SendMessage{Private: true}
+	for _, id := range to {
+		participant, ok := known[id]
+		if !ok {
+			participant = chat.ParticipantID(id)
+		}
+		cmd.Recipients = append(cmd.Recipients, participant)
+	}
+	return p.send(ctx, req, cmd, m.GetPayloadType(), m.GetPayload())
+}
+
+func (p *peer) send(ctx context.Context, req request, cmd chat.SendMessage, payloadType int32, payload string) error {
+	var err error
+	if cmd.Content, err = p.content(payloadType, payload); err != nil {
+		return err
+	}
+	if cmd.ID, err = newMessageID(); err != nil {
+		return err
+	}
+	cmd.Actor = p.actor()
+	return p.submit(ctx, req, cmd)
+}
+
+func (p *peer) editMessage(ctx context.Context, req request) error {
+	var m rtkwire.EditMessage
+	if err := req.read(&m); err != nil {
+		return err
+	}
+	content, err := p.content(m.GetPayloadType(), m.GetPayload())
+	if err != nil {
+		return err
+	}
+	return p.submit(ctx, req, chat.EditMessage{
+		Actor: p.actor(), Message: chat.MessageID(m.GetChatId()), Content: content,
+	})
+}
+
+func (p *peer) deleteMessage(ctx context.Context, req request) error {
+	var m rtkwire.DeleteMessage
+	if err := req.read(&m); err != nil {
+		return err
+	}
+	if err := p.rates.take(chat.Text); err != nil {
+		return err
+	}
+	return p.submit(ctx, req, chat.DeleteMessage{Actor: p.actor(), Message: chat.MessageID(m.GetChatId())})
+}
+
+func (p *peer) pinMessage(ctx context.Context, req request) error {
+	var m rtkwire.PinMessage
+	if err := req.read(&m); err != nil {
+		return err
+	}
+	if err := p.rates.take(chat.Text); err != nil {
+		return err
+	}
+	return p.submit(ctx, req, chat.PinMessage{
+		Actor: p.actor(), Message: chat.MessageID(m.GetChatId()), Pinned: m.GetPinned(),
+	})
+}
+
+// historyLimit is how many messages a client is given when it joins.
+const historyLimit = 1000
+
+// getMessages gives the newest messages. The answer replaces what the client
+// knows, so it stands exactly where the reading was done.
+func (p *peer) getMessages(ctx context.Context, req request) error {
+	query, err := p.query(ctx)
+	if err != nil {
+		return err
+	}
+	slot := p.feed.Reserve()
+	var answer []byte
+	defer func() { slot.Fill(answer) }()
+	query.Before, query.Limit = slot.Seq+1, historyLimit
+	messages, err := p.server.Journal.Newest(ctx, query)
+	if err != nil {
+		return err
+	}
+	answer = frame(req.event, req.id, &rtkwire.ChatMessages{Messages: p.server.Codec.messages(messages)})
+	return nil
+}
+
+func (p *peer) getPage(ctx context.Context, req request) error {
+	var m rtkwire.PageRequest
+	if err := req.read(&m); err != nil {
+		return err
+	}
+	query, err := p.query(ctx)
+	if err != nil {
+		return err
+	}
+	query.Time = int64(min(m.GetTimeStamp(), 1<<53))
+	query.Backward = m.GetReversed()
+	query.Limit = int(m.GetSize())
+	switch f := m.GetFilters().GetFilters().(type) {
+	case *rtkwire.PageFilter_Pinned:
+		if f.Pinned {
+			query.Filter = journal.PinnedOnly
+		}
+	case *rtkwire.PageFilter_UserId:
+		query.Filter, query.With = journal.Conversation, chat.ParticipantID(f.UserId)
+	}
+	page, err := p.server.Journal.Page(ctx, query)
+	if err != nil {
+		return err
+	}
+	return p.answer(req, &rtkwire.Page{Messages: p.server.Codec.messages(page.Messages), Next: page.More})
+}
+
+// query begins a query with what the reader may see at this moment.
+func (p *peer) query(ctx context.Context) (journal.Query, error) {
+	access, err := p.server.access(ctx, p.access.Meeting.ID, p.info.Participant)
+	if err != nil {
+		return journal.Query{}, err
+	}
+	rights, err := access.Preset.Permissions()
+	if err != nil {
+		return journal.Query{}, err
+	}
+	return journal.Query{Meeting: access.Meeting.ID, Viewer: p.info.Participant, Receives: rights.Receives()}, nil
+}

@@ -1,0 +1,142 @@
+package ws
+
+import (
+	"github.com/gofrs/uuid/v5"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/edge/ws/transport"
+	"github.com/parley-chat/parley/internal/journal"
+	"github.com/parley-chat/parley/internal/room"
+	"github.com/parley-chat/parley/protocol"
+	"github.com/parley-chat/parley/protocol/rtkwire"
+)
+
+// Codec makes the frames of the official protocol. It implements room.Codec.
+type Codec struct {
+	// Render gives the payload of a content as clients get it, with links.
+	Render func(chat.MeetingID, chat.Content) string
+}
+
+// pingFrame is the keep-alive, a text message.
+var pingFrame = append(transport.Header(nil, transport.Text, len(protocol.Ping)), protocol.Ping...)
+
+// Ping implements room.Codec.
+func (c Codec) Ping() []byte { return pingFrame }
+
+// Joined implements room.Codec.
+func (c Codec) Joined(i room.Info) []byte {
+	return frame(protocol.JoinRoom, freshID(), &rtkwire.PeerInfo{Peer: wirePeer(i)})
+}
+
+// Left implements room.Codec.
+func (c Codec) Left(i room.Info) []byte {
+	return frame(protocol.LeaveRoom, freshID(), &rtkwire.PeerInfo{Peer: wirePeer(i)})
+}
+
+// Entry implements room.Codec. The frame of an entry that settles a request
+// carries the request's id: to the requester it is the answer, to all others a
+// push like any other.
+func (c Codec) Entry(e journal.Entry) []byte {
+	id := e.Settles
+	if id == "" {
+		id = freshID()
+	}
+	m := &e.Event.Message
+	switch e.Event.Kind {
+	case chat.MessageSent:
+		event := protocol.SendMessageToRoom
+		if !m.Public() {
+			event = protocol.SendMessageToPeers
+		}
+		return frame(event, id, &rtkwire.OneChatMessage{Message: c.message(m)})
+	case chat.MessageEdited:
+		return frame(protocol.EditMessage, id, &rtkwire.OneChatMessage{Message: c.message(m)})
+	case chat.MessageDeleted:
+		return frame(protocol.DeleteMessage, id, &rtkwire.DeleteMessage{ChatId: string(m.ID)})
+	case chat.MessagePinned, chat.MessageUnpinned:
+		pinned := e.Event.Kind == chat.MessagePinned
+		return frame(protocol.PinMessage, id, &rtkwire.PinMessageResult{
+			ChatId: string(m.ID), Pinned: pinned, Message: c.message(m),
+		})
+	}
+	return nil
+}
+
+// message gives a message as clients get it.
+func (c Codec) message(m *chat.Message) *rtkwire.ChatMessage {
+	return &rtkwire.ChatMessage{
+		ChatId: string(m.ID), PeerId: string(m.Peer), UserId: string(m.Author), DisplayName: m.DisplayName,
+		Pinned: m.Pinned, IsEdited: m.EditedAt != 0,
+		PayloadType: int32(m.Content.Kind), Payload: c.Render(m.Meeting, m.Content),
+		TargetUserIds: texts(m.Audience),
+		CreatedAt:     uint64(m.SentAt / 1000), CreatedAtMs: proto.Uint64(uint64(m.SentAt)),
+	}
+}
+
+func (c Codec) messages(list []chat.Message) []*rtkwire.ChatMessage {
+	wire := make([]*rtkwire.ChatMessage, len(list))
+	for i := range list {
+		wire[i] = c.message(&list[i])
+	}
+	return wire
+}
+
+// frame gives one WebSocket message, header included. The payload is present
+// even when it is empty: clients fail on answers without one.
+func frame(event protocol.Event, id string, payload proto.Message) []byte {
+	options := proto.MarshalOptions{}
+	inner := options.Size(payload)
+	size := protowire.SizeTag(1) + protowire.SizeVarint(uint64(event)) +
+		protowire.SizeTag(2) + protowire.SizeBytes(len(id)) +
+		protowire.SizeTag(3) + protowire.SizeBytes(inner)
+	buf := make([]byte, 0, size+10)
+	buf = transport.Header(buf, transport.Binary, size)
+	buf = protowire.AppendTag(buf, 1, protowire.VarintType)
+	buf = protowire.AppendVarint(buf, uint64(event))
+	buf = protowire.AppendTag(buf, 2, protowire.BytesType)
+	buf = protowire.AppendString(buf, id)
+	buf = protowire.AppendTag(buf, 3, protowire.BytesType)
+	buf = protowire.AppendVarint(buf, uint64(inner))
+	buf, err := options.MarshalAppend(buf, payload)
+	if err != nil {
+		// Only a string that is not UTF-8 gets here, and none is stored.
+		return refusal(event, id, "the answer could not be encoded")
+	}
+	return buf
+}
+
+// refusal gives the frame that answers a request with an error.
+func refusal(event protocol.Event, id, text string) []byte {
+	return frame(protocol.Error, id, &rtkwire.EdgeError{ErrorMessage: text, EventId: int32(event)})
+}
+
+func wirePeer(i room.Info) *rtkwire.Peer {
+	p := &rtkwire.Peer{
+		PeerId: string(i.Peer), UserId: string(i.Participant), DisplayName: i.Name,
+		StageType: rtkwire.StageType_STAGE_ON.Enum(),
+		PresetId:  proto.String(string(i.Preset)),
+		Flags:     &rtkwire.PeerFlags{PresetName: i.PresetName, RecorderType: "NONE"},
+	}
+	if i.CustomID != "" {
+		p.CustomParticipantId = proto.String(i.CustomID)
+	}
+	if i.Picture != "" {
+		p.DisplayPictureUrl = proto.String(i.Picture)
+	}
+	return p
+}
+
+func texts[T ~string](ids []T) []string {
+	if len(ids) == 0 {
+		return nil
+	}
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = string(id)
+	}
+	return out
+}
+
+func freshID() string { return uuid.Must(uuid.NewV4()).String() }

@@ -1,0 +1,285 @@
+package ws
+
+import (
+	"context"
+	"errors"
+	"net"
+	"runtime/debug"
+
+	"github.com/gofrs/uuid/v5"
+	"golang.org/x/sync/semaphore"
+	"golang.org/x/time/rate"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/directory"
+	"github.com/parley-chat/parley/internal/edge/ws/transport"
+	"github.com/parley-chat/parley/internal/journal"
+	"github.com/parley-chat/parley/internal/room"
+	"github.com/parley-chat/parley/protocol"
+	"github.com/parley-chat/parley/protocol/rtkwire"
+)
+
+// Bounds of what one peer may have going on.
+const (
+	// requestRate and requestBurst pace the requests of a peer: one that asks
+	// for more is read more slowly.
+	requestRate  = 60
+	requestBurst = 600
+	// maxPending is how many commands of a peer may wait for their commit.
+	maxPending = 256
+	// maxReplay is how many missed entries a returning peer is told; one that
+	// missed more is told the newest, and has all of the history from
+	// getMessages.
+	maxReplay = 1000
+)
+
+// peer is one connection and all that belongs to it. Its requests are handled
+// one after the other, by the goroutine that reads.
+type peer struct {
+	server *Server
+	conn   *transport.Conn
+	feed   *room.Feed
+	room   *room.Room
+	info   room.Info
+	access directory.Access
+
+	pace       *rate.Limiter
+	rates      *peerRates
+	pending    *semaphore.Weighted
+	transports map[string]transportState
+}
+
+// serve runs a connection until it ends.
+func (s *Server) serve(conn *transport.Conn, info room.Info, access directory.Access) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	connection, err := s.Hub.Connect(ctx, access.Meeting.ID, info)
+	if err != nil {
+		s.Logger.Debug("a peer could not be taken in", "meeting", access.Meeting.ID, "err", err)
+		conn.Close(room.ClosedFault.Code, room.ClosedFault.Reason)
+		return
+	}
+	p := &peer{
+		server: s, conn: conn, feed: connection.Feed, room: connection.Room, info: info, access: access,
+		pace: rate.NewLimiter(requestRate, requestBurst), rates: s.rates.of(info.Participant),
+		pending: semaphore.NewWeighted(maxPending),
+	}
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		defer cancel()
+		p.write(ctx)
+	}()
+	if connection.Missed != nil {
+		p.replay(ctx, *connection.Missed)
+	}
+	end := p.read(ctx)
+	cancel()
+	<-written
+	code, reason, goodbye := closing(end)
+	conn.Close(code, reason)
+	p.room.Disconnect(p.feed, goodbye)
+}
+
+// closing tells from the end of the reading which code to close with, and
+// whether the peer has said that it leaves.
+func closing(end error) (code uint16, reason string, goodbye bool) {
+	closed, ok := errors.AsType[*transport.CloseError](end)
+	if !ok {
+		return transport.CloseGoingAway, "", false
+	}
+	if closed.Peer {
+		return closed.Code, "", closed.Code == transport.CloseNormal || closed.Code == transport.CloseGoingAway
+	}
+	return closed.Code, closed.Reason, false
+}
+
+// write sends what the room has to say, until the feed or the connection ends.
+func (p *peer) write(ctx context.Context) {
+	var bufs [][]byte
+	for {
+		var err error
+		if bufs, err = p.feed.Next(ctx, bufs); err != nil {
+			if closed, ok := errors.AsType[*room.Closed](err); ok {
+				p.conn.Close(closed.Code, closed.Reason)
+			} else {
+				p.conn.Close(transport.CloseGoingAway, "")
+			}
+			return
+		}
+		frames := net.Buffers(bufs)
+		if err := p.conn.Write(frames); err != nil {
+			// The reader, who shares the connection, sees the end of it.
+			p.conn.Close(room.ClosedBehind.Code, room.ClosedBehind.Reason)
+			return
+		}
+	}
+}
+
+// read handles what the peer says, until the connection ends.
+func (p *peer) read(ctx context.Context) error {
+	buf := make([]byte, 0, 512)
+	for {
+		kind, data, err := p.conn.Read(buf)
+		if err != nil {
+			return err
+		}
+		if cap(data) <= 8<<10 {
+			buf = data[:0]
+		}
+		if kind == transport.Text {
+			p.keepAlive(string(data))
+			continue
+		}
+		if err := p.pace.Wait(ctx); err != nil {
+			return err
+		}
+		p.handle(ctx, data)
+		if err := p.feed.AwaitRoom(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// keepAlive takes the text messages: the answer to a ping, and the ping of
+// clients that ping themselves. Others are ignored.
+func (p *peer) keepAlive(text string) {
+	switch text {
+	case protocol.Pong:
+		p.feed.Ponged()
+	case protocol.Ping:
+		p.feed.Answer(pongFrame)
+	}
+}
+
+var pongFrame = append(transport.Header(nil, transport.Text, len(protocol.Pong)), protocol.Pong...)
+
+// handle carries out one request.
+func (p *peer) handle(ctx context.Context, data []byte) {
+	var f rtkwire.Frame
+	if err := proto.Unmarshal(data, &f); err != nil {
+		p.feed.Answer(refusal(0, "", "the frame cannot be read"))
+		return
+	}
+	req := request{event: protocol.Event(f.GetEvent()), id: f.GetId(), payload: f.GetPayload()}
+	if err := p.checkID(req.id); err != nil {
+		if len(req.id) > protocol.MaxFrameID {
+			req.id = ""
+		}
+		p.refuse(req, err)
+		return
+	}
+	h, ok := handlers[req.event]
+	switch {
+	case !ok:
+		p.refuse(req, chat.Refuse(chat.Invalid, "this server does not know event %d", req.event))
+		return
+	case h.joined && !p.room.Joined(p.feed):
+		p.refuse(req, chat.Refuse(chat.Forbidden, "join the meeting first"))
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	if err := p.guard(ctx, h, req); err != nil {
+		p.refuse(req, err)
+	}
+}
+
+// guard carries out a request so that a fault of the server in it costs this
+// request and not everybody's connections.
+func (p *peer) guard(ctx context.Context, h handler, req request) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			p.server.Logger.Error("a request panicked", "event", req.event, "panic", fault, "stack", string(debug.Stack()))
+			err = chat.Refuse(chat.Internal, "internal error")
+		}
+	}()
+	return h.do(p, ctx, req)
+}
+
+// request is a frame that a peer has sent.
+type request struct {
+	event   protocol.Event
+	id      string
+	payload []byte
+}
+
+// read decodes the payload.
+func (r request) read(into proto.Message) error {
+	if err := proto.Unmarshal(r.payload, into); err != nil {
+		return chat.Refuse(chat.Invalid, "the payload of event %d cannot be read", r.event)
+	}
+	return nil
+}
+
+// checkID demands that a request is named after its own peer: the id goes out
+// to everybody, where a forged one would settle another's request and a long
+// one would be multiplied.
+func (p *peer) checkID(id string) error {
+	own := string(p.info.Peer) + "-"
+	if len(id) <= len(own) || len(id) > protocol.MaxFrameID || id[:len(own)] != own {
+		return chat.Refuse(chat.Invalid, "the id of a request must be the peer id, a dash and a short tail")
+	}
+	return nil
+}
+
+// answer answers a request.
+func (p *peer) answer(req request, payload proto.Message) error {
+	p.feed.Answer(frame(req.event, req.id, payload))
+	return nil
+}
+
+// refuse answers a request with an error. Only refusals are shown; for
+// anything else the log knows more.
+func (p *peer) refuse(req request, err error) {
+	refused, ok := errors.AsType[*chat.Error](err)
+	if !ok {
+		if !errors.Is(err, context.Canceled) {
+			p.server.Logger.Error("a request failed", "event", req.event, "meeting", p.access.Meeting.ID, "err", err)
+		}
+		refused = chat.Refuse(chat.Internal, "internal error")
+	}
+	p.feed.Answer(refusal(req.event, req.id, refused.Message))
+}
+
+// replay tells a returning peer what it missed, as ordinary events. The feed
+// keeps everything newer back until that is done.
+func (p *peer) replay(ctx context.Context, missed room.Missed) {
+	var frames []byte
+	defer func() { missed.Slot.Fill(frames) }()
+	after := missed.After
+	if missed.Slot.Seq > after+maxReplay {
+		after = missed.Slot.Seq - maxReplay
+	}
+	for after < missed.Slot.Seq {
+		entries, err := p.server.Journal.Entries(ctx, p.access.Meeting.ID, after, int(missed.Slot.Seq-after))
+		if err != nil || len(entries) == 0 {
+			p.server.Logger.Error("a returning peer cannot be told what it missed", "meeting", p.access.Meeting.ID, "err", err)
+			p.feed.Close(room.ClosedFault)
+			return
+		}
+		for _, e := range entries {
+			if p.concerns(e) {
+				frames = append(frames, p.server.Codec.Entry(e)...)
+			}
+		}
+		after = entries[len(entries)-1].Seq
+	}
+}
+
+// concerns tells whether this peer may see an entry that is told again. The
+// sending of a message deleted since is left out: the deletion follows.
+func (p *peer) concerns(e journal.Entry) bool {
+	m := &e.Event.Message
+	if !m.VisibleTo(p.info.Participant) {
+		return false
+	}
+	return m.DeletedAt == 0 || e.Event.Kind == chat.MessageDeleted
+}
+
+// newMessageID mints the id of a message before it is appended.
+func newMessageID() (chat.MessageID, error) {
+	id, err := uuid.NewV7()
+	return chat.MessageID(id.String()), err
+}

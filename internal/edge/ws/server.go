@@ -1,0 +1,230 @@
+// Package ws is the socket edge: it lets peers in, reads what they ask, has it
+// authorised and carried out, and writes what their room has to say. One
+// connection is one peer. The rules of chat are not here but in package chat,
+// the order of things in package journal, and who hears what in package room;
+// this package translates between them and the frames of package protocol.
+//
+// A refused request gets an error frame and nothing else happens; a connection
+// is closed only for what the protocol of the socket itself forbids.
+package ws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gofrs/uuid/v5"
+
+	"github.com/parley-chat/parley/internal/auth"
+	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/directory"
+	"github.com/parley-chat/parley/internal/edge/ice"
+	"github.com/parley-chat/parley/internal/edge/ws/transport"
+	"github.com/parley-chat/parley/internal/journal"
+	"github.com/parley-chat/parley/internal/room"
+	"github.com/parley-chat/parley/internal/session"
+	"github.com/parley-chat/parley/protocol"
+)
+
+// Tokens checks participant tokens.
+type Tokens interface {
+	Verify(token string) (auth.Identity, error)
+}
+
+// Directory looks up who knocks. Its error for nobody is directory.ErrNotFound.
+type Directory interface {
+	Access(context.Context, chat.MeetingID, chat.ParticipantID) (directory.Access, error)
+}
+
+// Journal is what peers read and write.
+type Journal interface {
+	Submit(cmd chat.Command, settles string, done func(journal.Entry, error))
+	Entries(ctx context.Context, meeting chat.MeetingID, after uint64, limit int) ([]journal.Entry, error)
+	Newest(context.Context, journal.Query) ([]chat.Message, error)
+	Page(context.Context, journal.Query) (journal.Page, error)
+}
+
+// Sessions lets peers into sessions.
+type Sessions interface {
+	Enter(ctx context.Context, a session.Arrival, fresh chat.SessionID, now time.Time) (session.Session, error)
+}
+
+// Config is what a Server is made of. All but Logger must be set.
+type Config struct {
+	Tokens    Tokens
+	Directory Directory
+	Hub       *room.Hub
+	Journal   Journal
+	Sessions  Sessions
+	Codec     Codec
+	// Parse checks a payload that a client sent and gives it as stored.
+	Parse func(meeting chat.MeetingID, kind chat.Kind, payload string) (chat.Content, error)
+	// ICE answers media offers, so that clients think their media connected.
+	ICE *ice.Responder
+	Now func() time.Time
+	// Logger. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+// Server accepts sockets. It is an http.Handler; make it with New.
+type Server struct {
+	Config
+	rates *rates
+
+	ctx  context.Context // ends when connections have to end
+	stop context.CancelFunc
+
+	mu       sync.Mutex
+	draining bool
+	peers    sync.WaitGroup
+}
+
+// Timeouts of a connection.
+const (
+	idleTimeout    = 45 * time.Second
+	messageTimeout = 10 * time.Second
+	requestTimeout = 15 * time.Second
+)
+
+// New makes a server.
+func New(config Config) *Server {
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	return &Server{Config: config, rates: newRates(config.Now), ctx: ctx, stop: stop}
+}
+
+// ServeHTTP lets a peer in. Whoever may not come in gets an HTTP status and no
+// socket.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	info, access, err := s.admit(r)
+	if err != nil {
+		status, text := statusOf(err)
+		http.Error(w, text, status)
+		return
+	}
+	if !s.begin() {
+		http.Error(w, "the server restarts", http.StatusServiceUnavailable)
+		return
+	}
+	conn, err := transport.Accept(w, r, transport.Config{
+		MaxMessage: protocol.MaxMessage, Idle: idleTimeout, Message: messageTimeout,
+	})
+	if err != nil {
+		s.peers.Done()
+		s.Logger.Debug("a socket could not be opened", "err", err)
+		return
+	}
+	// From here on the connection lives without the HTTP request: what that
+	// holds can be freed.
+	go func() {
+		defer s.peers.Done()
+		s.serve(conn, info, access)
+	}()
+}
+
+// begin counts a connection in, unless the server drains.
+func (s *Server) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return false
+	}
+	s.peers.Add(1)
+	return true
+}
+
+// Drain refuses further peers, tells those who are here to come back, and
+// returns when all are gone or ctx ends.
+func (s *Server) Drain(ctx context.Context) error {
+	s.mu.Lock()
+	s.draining = true
+	s.mu.Unlock()
+	s.Hub.Drain()
+	gone := make(chan struct{})
+	go func() { s.peers.Wait(); close(gone) }()
+	defer s.stop()
+	select {
+	case <-gone:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("draining sockets: %w", context.Cause(ctx))
+	}
+}
+
+// admit checks who knocks: the token, the meeting it is for, the peer id.
+func (s *Server) admit(r *http.Request) (room.Info, directory.Access, error) {
+	query := r.URL.Query()
+	identity, err := s.Tokens.Verify(query.Get("authToken"))
+	if err != nil {
+		return room.Info{}, directory.Access{}, chat.Refuse(chat.Unauthorized, "the token is not valid")
+	}
+	if query.Get("roomID") != string(identity.Meeting) {
+		return room.Info{}, directory.Access{}, chat.Refuse(chat.Forbidden, "the token is for another meeting")
+	}
+	peer, err := uuid.FromString(query.Get("peerID"))
+	if err != nil || peer.String() != query.Get("peerID") {
+		return room.Info{}, directory.Access{}, chat.Refuse(chat.Invalid, "the peer id must be a UUID")
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+	defer cancel()
+	access, err := s.access(ctx, identity.Meeting, identity.Participant)
+	if err != nil {
+		return room.Info{}, directory.Access{}, err
+	}
+	info := infoOf(access, chat.PeerID(peer.String()))
+	return info, access, s.Hub.Admits(ctx, access.Meeting.ID, info.Peer, info.Participant)
+}
+
+// access looks up a participant, who must exist, in a meeting that is open.
+func (s *Server) access(ctx context.Context, meeting chat.MeetingID, participant chat.ParticipantID) (directory.Access, error) {
+	access, err := s.Directory.Access(ctx, meeting, participant)
+	switch {
+	case errors.Is(err, directory.ErrNotFound):
+		return access, chat.Refuse(chat.Unauthorized, "the token is not valid")
+	case err != nil:
+		return access, err
+	case !access.Meeting.Active:
+		return access, chat.Refuse(chat.Forbidden, "the meeting is closed")
+	}
+	return access, nil
+}
+
+func infoOf(a directory.Access, peer chat.PeerID) room.Info {
+	p := a.Participant
+	return room.Info{
+		Peer: peer, Participant: p.ID, CustomID: p.CustomID, Name: p.Name, Picture: p.Picture,
+		Preset: p.Preset, PresetName: p.PresetName,
+	}
+}
+
+// statusOf turns a refusal to let a peer in into an HTTP answer.
+func statusOf(err error) (int, string) {
+	refused, ok := errors.AsType[*chat.Error](err)
+	if !ok {
+		return http.StatusInternalServerError, "internal error"
+	}
+	switch refused.Code {
+	case chat.Invalid:
+		return http.StatusBadRequest, refused.Message
+	case chat.Unauthorized:
+		return http.StatusUnauthorized, refused.Message
+	case chat.Forbidden:
+		return http.StatusForbidden, refused.Message
+	case chat.NotFound:
+		return http.StatusNotFound, refused.Message
+	case chat.Conflict:
+		return http.StatusConflict, refused.Message
+	case chat.Limited:
+		return http.StatusTooManyRequests, refused.Message
+	case chat.Unavailable:
+		return http.StatusServiceUnavailable, refused.Message
+	case chat.Internal:
+	}
+	return http.StatusInternalServerError, "internal error"
+}

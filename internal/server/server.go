@@ -1,0 +1,219 @@
+// Package server is the only place that knows every part: it makes them from
+// the configuration, ties them together, runs them and stops them in order. It
+// holds no rule of its own.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/parley-chat/parley/internal/auth"
+	"github.com/parley-chat/parley/internal/blob/disk"
+	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/content"
+	"github.com/parley-chat/parley/internal/directory"
+	"github.com/parley-chat/parley/internal/edge/ice"
+	"github.com/parley-chat/parley/internal/edge/rest"
+	"github.com/parley-chat/parley/internal/edge/ws"
+	"github.com/parley-chat/parley/internal/journal"
+	"github.com/parley-chat/parley/internal/room"
+	"github.com/parley-chat/parley/internal/session"
+	"github.com/parley-chat/parley/internal/store/sqlite"
+	"github.com/parley-chat/parley/internal/upload"
+)
+
+// Server is a whole Parley server in this process. Make it with New, serve its
+// Handler, and call Run.
+type Server struct {
+	// Directory, Keys and Tokens are for those who set things up from within.
+	Directory *directory.Service
+	Keys      auth.APIKeys
+	Tokens    auth.Tokens
+
+	config  Config
+	store   *sqlite.DB
+	hub     *room.Hub
+	sockets *ws.Server
+	uploads *upload.Service
+	ice     *ice.Responder
+	handler http.Handler
+}
+
+// New opens the data directory and makes the parts. Call Run, or Close where
+// it does not come to that.
+func New(ctx context.Context, config Config) (*Server, error) {
+	config = config.withDefaults()
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	store, err := sqlite.Open(ctx, sqlite.Config{
+		Dir: config.Dir, Synchronous: strings.ToUpper(config.Synchronous), Now: config.Now, Logger: config.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{config: config, store: store}
+	if err := s.build(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Server) build(ctx context.Context) error {
+	keys, err := s.keys(ctx)
+	if err != nil {
+		return err
+	}
+	c := s.config
+	if s.ice, err = s.listenICE(keys.ice); err != nil {
+		return err
+	}
+	blobs, err := disk.Open(filepath.Join(c.Dir, "blobs"))
+	if err != nil {
+		return err
+	}
+	s.Directory = directory.New(s.store, c.Now)
+	s.Keys = auth.APIKeys{Store: s.store, Now: c.Now}
+	s.Tokens = auth.Tokens{Key: keys.tokens, Now: c.Now}
+	s.uploads, err = upload.New(upload.Config{
+		Store: s.store, Blobs: blobs, Tokens: s.Tokens, Directory: s.Directory,
+		Key: keys.links, BaseURL: strings.TrimRight(c.PublicURL, "/"), MaxSize: c.MaxUpload, Now: c.Now, Logger: c.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	codec := ws.Codec{Render: s.render}
+	s.hub = room.NewHub(room.Config{Logger: c.Logger}, codec, nil, s.store)
+	j := journal.New(s.store, c.Now, journal.Limits{Rate: c.MessageRate, Burst: c.MessageBurst}, s.hub.Observe, c.Logger)
+	s.hub.SetJournal(j)
+	s.sockets = ws.New(ws.Config{
+		Tokens: s.Tokens, Directory: s.Directory, Hub: s.hub, Journal: j, Sessions: s.store,
+		Codec: codec, Parse: s.parse, ICE: s.ice, Now: c.Now, Logger: c.Logger,
+	})
+	s.handler, err = s.routes()
+	return err
+}
+
+// secrets are the keys of the server, made once and kept in the store.
+type secrets struct{ tokens, links, ice []byte }
+
+func (s *Server) keys(ctx context.Context) (secrets, error) {
+	var k secrets
+	for name, key := range map[string]*[]byte{"participant-tokens": &k.tokens, "links": &k.links, "ice": &k.ice} {
+		var err error
+		if *key, err = s.store.Key(ctx, name); err != nil {
+			return k, err
+		}
+	}
+	return k, nil
+}
+
+func (s *Server) listenICE(secret []byte) (*ice.Responder, error) {
+	c := s.config
+	if len(c.ICEAdvertise) == 0 {
+		var err error
+		if c.ICEAdvertise, err = advertised(c.ICEAddr); err != nil {
+			return nil, err
+		}
+	}
+	return ice.Listen(ice.Config{Secret: secret, Addr: c.ICEAddr, Advertise: c.ICEAdvertise, Logger: c.Logger})
+}
+
+// parse checks a payload from a client.
+func (s *Server) parse(meeting chat.MeetingID, kind chat.Kind, payload string) (chat.Content, error) {
+	return content.Parse(kind, payload, s.uploads.Links(meeting, s.config.ExternalLinks))
+}
+
+// render gives a payload as official clients get it.
+func (s *Server) render(meeting chat.MeetingID, c chat.Content) string {
+	if c.Kind == chat.Text {
+		return content.ForOfficialUI(c.Payload)
+	}
+	return content.Render(c, func(id chat.UploadID, name string) string { return s.uploads.Link(meeting, id, name) })
+}
+
+func (s *Server) routes() (http.Handler, error) {
+	api, err := rest.New(rest.Config{
+		Directory: s.Directory, APIKeys: s.Keys, Tokens: s.Tokens, Logger: s.config.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/ws", s.sockets)
+	for _, path := range upload.Paths {
+		mux.Handle(path, rest.CORS(s.uploads))
+	}
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("/", api)
+	return mux, nil
+}
+
+// ready tells whether messages are stored at the moment.
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	if err := s.store.Health(); err != nil {
+		http.Error(w, "the store has failed; see the log", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+// Handler serves the API and the sockets. Serve it over https for official
+// clients, which know nothing else.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Run works in the background until ctx ends. Then it tells all peers to come
+// back, waits for them to go, stores what is left and closes the data
+// directory. It is called once, and Close is not needed after it.
+func (s *Server) Run(ctx context.Context) error {
+	finish, err := s.start(ctx)
+	if err != nil {
+		return errors.Join(err, finish())
+	}
+	<-ctx.Done()
+	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.DrainTimeout)
+	defer cancel()
+	return errors.Join(s.sockets.Drain(draining), finish())
+}
+
+// start starts the work in the background. finish, to be called after the
+// sockets have been drained, ends it and closes the store; it is never nil.
+func (s *Server) start(ctx context.Context) (finish func() error, err error) {
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var work sync.WaitGroup
+	finish = func() error {
+		stop()
+		work.Wait()
+		s.hub.Close()
+		return s.Close()
+	}
+	if err := s.hub.Restore(ctx); err != nil {
+		return finish, fmt.Errorf("restoring the live sessions: %w", err)
+	}
+	work.Go(func() { s.hub.Run(background) })
+	work.Go(func() { s.uploads.Run(background) })
+	work.Go(func() {
+		session.Keeper{Store: s.store, Now: s.config.Now, Logger: s.config.Logger}.Run(background)
+	})
+	work.Go(func() {
+		if err := s.ice.Run(background); err != nil {
+			s.config.Logger.Error("the ICE responder has stopped; new peers cannot finish joining", "err", err)
+		}
+	})
+	return finish, nil
+}
+
+// Close gives back what New has opened. Run does so by itself.
+func (s *Server) Close() error {
+	var errs []error
+	if s.ice != nil {
+		errs = append(errs, s.ice.Close())
+	}
+	return errors.Join(append(errs, s.store.Close())...)
+}
