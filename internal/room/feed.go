@@ -11,6 +11,7 @@ import (
 // methods may be called by any.
 type Feed struct {
 	room *Room
+	info Info // as it connected
 	wake chan struct{}
 
 	// The rest is guarded by room.mu.

@@ -111,7 +111,8 @@ func (h *Hub) Room(ctx context.Context, meeting chat.MeetingID) (*Room, error) {
 		r = &Room{
 			hub: h, meeting: meeting, loaded: make(chan struct{}), filling: true,
 			members: make(map[chat.PeerID]*Member), people: make(map[chat.ParticipantID][]*Member),
-			owners: make(map[chat.PeerID]chat.ParticipantID), feeds: make(map[*Feed]Info),
+			owners: make(map[chat.PeerID]chat.ParticipantID), feeds: make(map[chat.PeerID]*Feed),
+			connections: make(map[chat.ParticipantID]int),
 		}
 		h.rooms[meeting] = r
 		h.work.Go(func() { h.load(r) })
@@ -287,7 +288,7 @@ func (h *Hub) abandon(r *Room) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.forgotten = true
-	for f := range r.feeds {
+	for _, f := range r.feeds {
 		f.close(ClosedFault)
 	}
 	for _, m := range r.members {
@@ -345,8 +346,8 @@ func (h *Hub) all() []*Room {
 func (h *Hub) pingSlot(r *Room, slot int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for f, info := range r.feeds {
-		if slotOf(info.Peer) == slot {
+	for peer, f := range r.feeds {
+		if slotOf(peer) == slot {
 			f.ping(h.codec.Ping())
 		}
 	}
@@ -400,7 +401,7 @@ func (h *Hub) sweep(rooms []*Room) {
 func (h *Hub) Drain() {
 	for _, r := range h.all() {
 		r.mu.Lock()
-		for f := range r.feeds {
+		for _, f := range r.feeds {
 			f.close(ClosedRestart)
 		}
 		r.mu.Unlock()

@@ -72,7 +72,10 @@ type Room struct {
 	people  map[chat.ParticipantID][]*Member
 	// owners remembers whose each peer id is, also after the peer has left.
 	owners map[chat.PeerID]chat.ParticipantID
-	feeds  map[*Feed]Info
+	// feeds has the connection of each peer that has one, joined or not;
+	// connections counts them for each participant.
+	feeds       map[chat.PeerID]*Feed
+	connections map[chat.ParticipantID]int
 	// filling says that entries are being read that were missed; those told
 	// meanwhile wait in held.
 	filling bool
@@ -100,16 +103,11 @@ func (r *Room) admits(peer chat.PeerID, participant chat.ParticipantID) error {
 			return ErrForeignPeer
 		}
 	}
-	n := 0
-	for _, info := range r.feeds {
-		if info.Peer == peer && info.Participant != participant {
-			return ErrForeignPeer
-		}
-		if info.Participant == participant && info.Peer != peer {
-			n++
-		}
+	f := r.feeds[peer]
+	if f != nil && f.info.Participant != participant {
+		return ErrForeignPeer
 	}
-	if n >= MaxPeersPerParticipant {
+	if f == nil && r.connections[participant] >= MaxPeersPerParticipant {
 		return ErrTooManyPeers
 	}
 	return nil
@@ -146,14 +144,13 @@ func (r *Room) connect(info Info) (*Connection, error) {
 	if err := r.admits(info.Peer, info.Participant); err != nil {
 		return nil, err
 	}
-	for f, other := range r.feeds {
-		if other.Peer == info.Peer {
-			f.close(ClosedReplaced)
-			delete(r.feeds, f)
-		}
+	if old := r.feeds[info.Peer]; old != nil {
+		old.close(ClosedReplaced)
+		r.drop(old)
 	}
-	f := &Feed{room: r, wake: make(chan struct{}, 1), cursor: r.log.end}
-	r.feeds[f] = info
+	f := &Feed{room: r, info: info, wake: make(chan struct{}, 1), cursor: r.log.end}
+	r.feeds[info.Peer] = f
+	r.connections[info.Participant]++
 	m := r.members[info.Peer]
 	if m == nil {
 		return &Connection{Feed: f, Room: r}, nil
@@ -164,6 +161,17 @@ func (r *Room) connect(info Info) (*Connection, error) {
 	}
 	m.feed, f.member = f, m
 	return &Connection{Feed: f, Room: r, Missed: &Missed{After: m.seen, Slot: f.reserve()}}, nil
+}
+
+// drop forgets a connection, if it is still the one of its peer.
+func (r *Room) drop(f *Feed) {
+	if r.feeds[f.info.Peer] != f {
+		return
+	}
+	delete(r.feeds, f.info.Peer)
+	if r.connections[f.info.Participant]--; r.connections[f.info.Participant] == 0 {
+		delete(r.connections, f.info.Participant)
+	}
 }
 
 // Join makes a connected peer a member and announces it to the others; one
@@ -184,7 +192,6 @@ func (r *Room) Join(f *Feed, info Info, session Session, answer []byte) {
 			r.say(r.hub.codec.Joined(info))
 		}
 		m.feed, f.member, f.cursor = f, m, r.log.end
-		r.feeds[f] = info
 	}
 	f.push(&item{frame: answer, ready: true, answer: true})
 }
@@ -198,11 +205,7 @@ func (r *Room) add(m *Member) {
 // say appends a frame to the log and rouses everybody.
 func (r *Room) say(frame []byte) {
 	r.log.append(frame)
-	for f := range r.feeds {
-		if f.member != nil {
-			f.rouse()
-		}
-	}
+	r.rouse()
 }
 
 // Disconnect ends a connection. A peer that said goodbye has left; any other
@@ -211,7 +214,7 @@ func (r *Room) Disconnect(f *Feed, goodbye bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f.close(ClosedReplaced)
-	delete(r.feeds, f)
+	r.drop(f)
 	m := f.member
 	if m == nil || m.feed != f {
 		return
@@ -302,7 +305,7 @@ func (r *Room) Participants(peers []string) map[string]chat.ParticipantID {
 	return found
 }
 
-// Member gives what is known of a peer that has joined.
+// Member tells what is known of a peer that has joined.
 func (r *Room) Member(peer chat.PeerID) (Info, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -358,7 +361,7 @@ func (r *Room) tellOne(e journal.Entry) {
 }
 
 func (r *Room) rouse() {
-	for f := range r.feeds {
+	for _, f := range r.feeds {
 		if f.member != nil && f.cursor < r.log.end {
 			f.rouse()
 		}

@@ -15,6 +15,7 @@ import (
 )
 
 func TestTextArrivesAsWrittenAndInOneOrder(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice, bob := w.enter("Alice"), w.enter("Bob")
 	texts := []string{
@@ -37,6 +38,7 @@ func TestTextArrivesAsWrittenAndInOneOrder(t *testing.T) {
 }
 
 func TestManyInFlightKeepTheirOrderAndUniqueTimes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice, bob := w.enter("Alice"), w.enter("Bob")
 	const n = 150
@@ -58,6 +60,7 @@ func TestManyInFlightKeepTheirOrderAndUniqueTimes(t *testing.T) {
 }
 
 func TestEchoSettlesTheRequestAndIsTheOnlyFrame(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice := w.enter("Alice")
 	id := alice.NewID()
@@ -79,6 +82,7 @@ func TestEchoSettlesTheRequestAndIsTheOnlyFrame(t *testing.T) {
 }
 
 func TestEditDeletePin(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice, bob := w.enter("Alice"), w.enter("Bob")
 	m := w.say(alice, "first")
@@ -116,6 +120,7 @@ func TestEditDeletePin(t *testing.T) {
 }
 
 func TestWhisperReachesItsAudienceOnly(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice, bob, carol := w.enter("Alice"), w.enter("Bob"), w.enter("Carol")
 	// The official client adds its own peer id, again and again.
@@ -154,6 +159,7 @@ func TestWhisperReachesItsAudienceOnly(t *testing.T) {
 }
 
 func TestPagesHoldEachMessageOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice := w.enter("Alice")
 	var want []string
@@ -190,6 +196,7 @@ func TestPagesHoldEachMessageOnce(t *testing.T) {
 }
 
 func TestEarlierSessionsShowOnlyWhereChatIsKept(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[bool][]string{false: nil, true: {"earlier"}} {
 		t.Run(fmt.Sprint("kept ", name), func(t *testing.T) {
 			w := newWorld(t)

@@ -13,6 +13,7 @@ import (
 )
 
 func TestPeersSeeEachOtherComeAndGo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice := w.enter("Alice")
 	bob := w.enter("Bob")
@@ -34,6 +35,7 @@ func TestPeersSeeEachOtherComeAndGo(t *testing.T) {
 }
 
 func TestNameIsTheParticipantsUnlessThePresetLetsThemChoose(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	c := w.connect(w.invite("Alice", "group_call_host"), peer.Options{})
 	got, err := c.Join(w.ctx, " Ali\x01ce L. ")
@@ -46,6 +48,7 @@ func TestNameIsTheParticipantsUnlessThePresetLetsThemChoose(t *testing.T) {
 }
 
 func TestJoiningAgainIsAnsweredAndNotAnnounced(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice, bob := w.enter("Alice"), w.enter("Bob")
 	w.must(bob.Join(w.ctx, ""))
@@ -63,6 +66,7 @@ func TestJoiningAgainIsAnsweredAndNotAnnounced(t *testing.T) {
 }
 
 func TestWhoMayNotComeInGetsNoSocket(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice := w.invite("Alice", "group_call_host")
 	other := w.newMeeting(directory.NewMeeting{})
@@ -97,6 +101,7 @@ func TestWhoMayNotComeInGetsNoSocket(t *testing.T) {
 }
 
 func TestTwoTabsOfOneParticipant(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice := w.invite("Alice", "group_call_host")
 	one, two := w.join(alice), w.join(alice)
@@ -112,6 +117,7 @@ func TestTwoTabsOfOneParticipant(t *testing.T) {
 }
 
 func TestPeerThatConnectsAnewReplacesItsOldConnection(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice := w.invite("Alice", "group_call_host")
 	old := w.join(alice)
@@ -123,6 +129,7 @@ func TestPeerThatConnectsAnewReplacesItsOldConnection(t *testing.T) {
 }
 
 func TestStopTellsPeersToComeBack(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice := w.enter("Alice")
 	w.stop()
@@ -132,6 +139,7 @@ func TestStopTellsPeersToComeBack(t *testing.T) {
 }
 
 func TestSessionOutlivesARestart(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	someone := w.invite("Alice", "group_call_host")
 	alice := w.join(someone)

@@ -19,6 +19,7 @@ import (
 // receives and fetches must be the same, but for ids and times: no text, no
 // gap, no count may tell.
 func TestThirdPeerCannotTellThatOthersWhisper(t *testing.T) {
+	t.Parallel()
 	quiet := thirdPeersView(t, false)
 	whispering := thirdPeersView(t, true)
 	for i := range max(len(quiet), len(whispering)) {

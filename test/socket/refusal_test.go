@@ -19,6 +19,7 @@ import (
 // TestRefusedRequests sends what must not pass. Each gets an error frame; then
 // nothing is stored, and everybody goes on undisturbed.
 func TestRefusedRequests(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice, bob := w.enter("Alice"), w.enter("Bob")
 	viewer := w.join(w.invite("Vic", "webinar_viewer"))
@@ -85,6 +86,7 @@ func TestRefusedRequests(t *testing.T) {
 }
 
 func TestUnseenAndUnknownMessagesAreRefusedAlike(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice, bob, carol := w.enter("Alice"), w.enter("Bob"), w.enter("Carol")
 	private, err := alice.Whisper(w.ctx, "psst", bob.ID)
@@ -108,6 +110,7 @@ func TestUnseenAndUnknownMessagesAreRefusedAlike(t *testing.T) {
 }
 
 func TestNothingIsSaidBeforeJoining(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	inside := w.enter("Alice")
 	outside := w.connect(w.invite("Bob", "group_call_host"), peer.Options{})
@@ -128,6 +131,7 @@ func TestNothingIsSaidBeforeJoining(t *testing.T) {
 }
 
 func TestRequestMustBeNamedAfterItsPeer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice, bob := w.enter("Alice"), w.enter("Bob")
 	for name, id := range map[string]string{
@@ -147,6 +151,7 @@ func TestRequestMustBeNamedAfterItsPeer(t *testing.T) {
 }
 
 func TestBytesThatAreNoFrame(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice := w.enter("Alice")
 	for name, raw := range map[string][]byte{
@@ -163,6 +168,7 @@ func TestBytesThatAreNoFrame(t *testing.T) {
 }
 
 func TestInvalidUTF8InATextIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice := w.enter("Alice")
 	id := alice.NewID()
@@ -178,6 +184,7 @@ func TestInvalidUTF8InATextIsRefused(t *testing.T) {
 }
 
 func TestTooLongMessageEndsOnlyItsOwnConnection(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice, bob := w.enter("Alice"), w.enter("Bob")
 	// The server hangs up before it has read all, so writing may fail.
@@ -189,6 +196,7 @@ func TestTooLongMessageEndsOnlyItsOwnConnection(t *testing.T) {
 }
 
 func TestFloodIsRefusedAndForgivenLater(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice := w.enter("Alice")
 	refused := 0
@@ -207,6 +215,7 @@ func TestFloodIsRefusedAndForgivenLater(t *testing.T) {
 }
 
 func TestPeerThatAnswersNoPingIsClosedAndComesBack(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx, cancel := context.WithTimeout(w.ctx, peer.Timeout*3)
 	defer cancel()

@@ -33,6 +33,7 @@ func (w *world) missed(p *peer.Peer) []string {
 }
 
 func TestReturningPeerIsToldWhatItMissed(t *testing.T) {
+	t.Parallel()
 	for name, restart := range map[string]bool{"after a cut": false, "after a restart": true} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -61,6 +62,7 @@ func TestReturningPeerIsToldWhatItMissed(t *testing.T) {
 }
 
 func TestReturningPeerHasNotLeft(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice := w.enter("Alice")
 	someone := w.invite("Bob", "group_call_host")
@@ -79,6 +81,7 @@ func TestReturningPeerHasNotLeft(t *testing.T) {
 }
 
 func TestPeerThatSaidGoodbyeComesAsANewOne(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice := w.enter("Alice")
 	someone := w.invite("Bob", "group_call_host")
