@@ -69,7 +69,7 @@ func (c devCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) er
 	httpURL := fmt.Sprintf("http://localhost:%d", port(plain))
 	r := ready{
 		BaseURI: base, APIURL: "https://api." + base, HTTPURL: httpURL, RESTURL: httpURL + "/client/v4", V2URL: httpURL + "/v2",
-		AccountID: dev.Account, AppID: string(setup.App), APIToken: setup.APIToken,
+		AccountID: server.Account, AppID: string(setup.App), APIToken: setup.APIToken,
 		CAFile: authority.CAFile(), DemoURL: httpURL + "/demo/",
 	}
 	if err := c.announce(out, r); err != nil {

@@ -27,6 +27,7 @@ type cli struct {
 	Log    logFlags        `embed:"" prefix:"log-"`
 
 	Dev     devCommand     `cmd:"" help:"Try Parley on this machine: a chat in the browser, HTTPS included."`
+	Init    initCommand    `cmd:"" help:"Make an app and its API token in a data directory, before the first serve."`
 	Serve   serveCommand   `cmd:"" help:"Run a server."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -17,9 +17,6 @@ import (
 	"github.com/parley-chat/parley/internal/server"
 )
 
-// Account is the account id of the one account a development server has.
-const Account = "00000000000000000000000000000000"
-
 // Setup is what a development server was set up with, kept in its data
 // directory so that the next start finds it again.
 type Setup struct {
@@ -62,7 +59,7 @@ func check(ctx context.Context, path string, s *server.Server, found Setup) erro
 }
 
 func create(ctx context.Context, s *server.Server) (Setup, error) {
-	app, err := s.Directory.CreateApp(ctx, Account, "Development")
+	app, err := s.Directory.CreateApp(ctx, server.Account, "Development")
 	if err != nil {
 		return Setup{}, err
 	}

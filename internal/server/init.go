@@ -1,0 +1,32 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/parley-chat/parley/internal/auth"
+	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/directory"
+	"github.com/parley-chat/parley/internal/store/sqlite"
+)
+
+// Account is the account id of servers that are not told another: there is
+// one account to a data directory.
+const Account = "00000000000000000000000000000000"
+
+// NewApp makes an app with the default presets and an API token in a data
+// directory that no server uses at the moment. The token cannot be shown again.
+func NewApp(ctx context.Context, dir, name string) (app chat.AppID, token string, err error) {
+	store, err := sqlite.Open(ctx, sqlite.Config{Dir: dir})
+	if err != nil {
+		return "", "", err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	made, err := directory.New(store, time.Now).CreateApp(ctx, Account, name)
+	if err != nil {
+		return "", "", err
+	}
+	token, err = auth.APIKeys{Store: store}.Create(ctx, made.ID, "init")
+	return made.ID, token, err
+}
