@@ -59,22 +59,26 @@ func (versionCommand) Run(out io.Writer) error {
 	return err
 }
 
+// newParser makes the parser of the command line.
+func newParser(c *cli, options ...kong.Option) *kong.Kong {
+	return kong.Must(c, append([]kong.Option{
+		kong.Name("parley"),
+		kong.Description("Meeting chat that you host yourself, for apps made for RealtimeKit's meeting.chat.\n\n" +
+			"Settings come from flags, else from environment variables, else from the file given by --config.\n\n" +
+			"Exit codes: 0 stopped in order, 1 failed, 2 wrong usage."),
+		kong.Configuration(loadSettings),
+		kong.UsageOnError(),
+	}, options...)...)
+}
+
 func main() {
 	var c cli
-	parser := kong.Must(&c,
-		kong.Name("parley"),
-		kong.Description("Meeting chat that you host yourself, for apps made for RealtimeKit's meeting.chat.\n\n"+
-			"Settings come from flags, else from environment variables, else from the file given by --config.\n\n"+
-			"Exit codes: 0 stopped in order, 1 failed, 2 wrong usage."),
-		kong.Configuration(kong.JSON),
-		kong.UsageOnError(),
-		kong.Exit(func(code int) {
-			if code != 0 {
-				code = exitUsage
-			}
-			os.Exit(code)
-		}),
-	)
+	parser := newParser(&c, kong.Exit(func(code int) {
+		if code != 0 {
+			code = exitUsage
+		}
+		os.Exit(code)
+	}))
 	command, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
