@@ -13,30 +13,38 @@ import (
 	"github.com/parley-chat/parley/internal/server"
 )
 
-// Handler serves the demo page, its tokens and the built SDK beside the
-// server's own handler. The page's files are those of demo, below /demo/.
+// Handler serves the demo page and its tokens beside the server's own handler.
+// The page's files are those of demo, below /demo/.
 func Handler(s *server.Server, setup Setup, demo fs.FS, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /demo/", local(http.StripPrefix("/demo/", http.FileServerFS(demo))))
-	mux.Handle("GET /demo/session", local(session(s, setup, log)))
+	mux.Handle("GET /demo/", noStore(http.StripPrefix("/demo/", http.FileServerFS(demo))))
+	mux.Handle("GET /demo/session", noStore(session(s, setup, log)))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/demo/", http.StatusFound) })
 	mux.Handle("/", s.Handler())
-	return mux
-}
-
-// local answers only requests made to a localhost name, so that no other name
-// can be pointed at this machine to get at the demo's tokens (DNS rebinding).
-func local(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = r.Host
-		}
-		ip := net.ParseIP(strings.Trim(host, "[]"))
-		if host != "localhost" && !strings.HasSuffix(host, ".localhost") && (ip == nil || !ip.IsLoopback()) {
-			http.Error(w, "only for localhost", http.StatusForbidden)
+		if local(r.Host) {
+			mux.ServeHTTP(w, r)
 			return
 		}
+		s.Handler().ServeHTTP(w, r)
+	})
+}
+
+// local tells whether a request was made to this machine by a name that cannot
+// be anybody else's. The demo is for such requests only: with another name
+// pointed at this machine, a page of a stranger could get at its tokens (DNS
+// rebinding). Names below localhost are the API's.
+func local(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return host == "localhost" || ip.IsLoopback()
+}
+
+// noStore keeps the demo's pages and tokens out of caches.
+func noStore(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		h.ServeHTTP(w, r)

@@ -42,7 +42,7 @@ type refusal struct {
 	Error    errorEntry   `json:"error"`
 	Errors   []errorEntry `json:"errors"`
 	Messages []string     `json:"messages"`
-	Result   *struct{}    `json:"result"`
+	Result   any          `json:"result"`
 	Message  string       `json:"message,omitempty"`
 }
 

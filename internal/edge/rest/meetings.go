@@ -56,6 +56,7 @@ func (a *api) listMeetings(ctx context.Context, in *listMeetingsInput) (list[mee
 	return listOf(page, wireMeeting), nil
 }
 
+// MeetingPath is the path of a meeting.
 type MeetingPath struct {
 	MeetingID guid `path:"meeting_id"`
 }

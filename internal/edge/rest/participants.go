@@ -40,6 +40,7 @@ func (a *api) listParticipants(ctx context.Context, in *listParticipantsInput) (
 	return listOf(page, wireParticipant), nil
 }
 
+// ParticipantPath is the path of a participant.
 type ParticipantPath struct {
 	MeetingPath
 	ParticipantID guid `path:"participant_id"`

@@ -65,7 +65,8 @@ type api struct {
 }
 
 // Paths lists the patterns of http.ServeMux under which the handler of New
-// wants to be mounted. Requests to the hosts of Sinks go there in full.
+// wants to be mounted by a server that answers other paths too. Such a server
+// wraps all it has in Sinks, and that in CORS.
 func Paths() []string {
 	return []string{"/client/v4/", "/v2/", "/iceservers", "/api/v1/", "/otel/", "/logs/", "/openapi.json"}
 }

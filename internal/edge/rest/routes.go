@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -144,7 +145,7 @@ func (a *api) description() huma.Config {
 			OpenAPI: "3.1.0",
 			Info:    &huma.Info{Title: "Parley", Version: "1", Description: "Meetings, participants and presets of a Parley server."},
 			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"bearer": {Type: "http", Scheme: "bearer", Description: "An API token."},
 					"basic":  {Type: "http", Scheme: "basic", Description: "The app's id, and an API token as the password."},
@@ -160,8 +161,17 @@ func (a *api) description() huma.Config {
 	return config
 }
 
-// serveDescription serves the OpenAPI document of all that was registered.
+// schemaName calls a thing in the OpenAPI document what the API calls it.
+func schemaName(t reflect.Type, hint string) string {
+	return strings.ReplaceAll(huma.DefaultSchemaNamer(t, hint), "Wire", "")
+}
+
+// serveDescription serves the OpenAPI document of all that was registered,
+// without huma's own errors, which are never sent.
 func (a *api) serveDescription(root huma.API) error {
+	schemas := root.OpenAPI().Components.Schemas.Map()
+	delete(schemas, "ErrorModel")
+	delete(schemas, "ErrorDetail")
 	document, err := json.Marshal(root.OpenAPI())
 	if err != nil {
 		return fmt.Errorf("encoding the OpenAPI document: %w", err)
