@@ -85,18 +85,39 @@ func create(ctx context.Context, s *server.Server) (Setup, error) {
 	return made, nil
 }
 
-// save writes the set-up whole or not at all.
+// save writes the set-up whole and durable, or not at all: it is announced as
+// soon as it is saved, and who has heard of it may count on it.
 func save(path string, s Setup) error {
 	raw, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding the development set-up: %w", err)
 	}
-	half := path + ".new"
-	if err := os.WriteFile(half, append(raw, '\n'), 0o600); err != nil {
-		return fmt.Errorf("keeping the development set-up: %w", err)
-	}
-	if err := os.Rename(half, path); err != nil {
+	if err := replace(path, append(raw, '\n')); err != nil {
 		return fmt.Errorf("keeping the development set-up: %w", err)
 	}
 	return nil
+}
+
+// replace puts a file in the place of another. The bytes are on disk before
+// the name shows them, and the name is before replace returns.
+func replace(path string, data []byte) error {
+	half, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = half.Write(data)
+	if err == nil {
+		err = half.Sync()
+	}
+	if err := errors.Join(err, half.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(half.Name(), path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -106,7 +106,10 @@ func TestEveryLocalhostNameIsAccepted(t *testing.T) {
 // the names are there.
 func TestNamesOfTheOfficialSDKStandBesideTheWildcard(t *testing.T) {
 	have := leaf(ensure(t, t.TempDir(), start())).DNSNames
-	for _, want := range []string{"localhost", "api.localhost", "socket-edge.localhost", "*.localhost"} {
+	for _, want := range []string{
+		"localhost", "*.localhost", "api.localhost", "socket-edge.localhost",
+		"flags.localhost", "location.localhost", "location-legacy.localhost", "da-collector.localhost", "api-silos.localhost",
+	} {
 		if !slices.Contains(have, want) {
 			t.Errorf("the certificate is for %v, not for %s", have, want)
 		}

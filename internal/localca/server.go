@@ -26,11 +26,14 @@ const (
 	renewBefore = 30 * 24 * time.Hour
 )
 
-// serverNames are the DNS names of the server. The two that the official SDK
-// derives from its base address stand beside the wildcard because Chromium and
+// serverNames are the DNS names of the server. All that official SDKs derive
+// from their base address stand beside the wildcard because Chromium and
 // OpenSSL refuse a wildcard directly below a top-level domain.
 func serverNames() []string {
-	return []string{"localhost", "*.localhost", "api.localhost", "socket-edge.localhost"}
+	return []string{
+		"localhost", "*.localhost", "api.localhost", "socket-edge.localhost",
+		"flags.localhost", "location.localhost", "location-legacy.localhost", "da-collector.localhost", "api-silos.localhost",
+	}
 }
 
 func serverAddresses() []net.IP {
