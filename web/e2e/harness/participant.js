@@ -1,0 +1,232 @@
+import { eventually, SOON } from './eventually.js';
+import { REFUSED, readFrame, refusalText } from './frame.js';
+
+/** How long one call into the SDK may take, in milliseconds: more than its own limit for an answer, 20 s. */
+const CALL_LIMIT = 30_000;
+
+/** How many of its last events a participant's report shows. */
+const EVENTS_SHOWN = 30;
+
+/**
+ * Somebody in a meeting: one page in a browser context of its own, running the SDK under test.
+ * It keeps everything the SDK told the app (events), and what went over its sockets.
+ */
+export class Participant {
+  #context;
+  #page;
+
+  /** @type {{name: string, detail: any}[]} what the SDK told the app, in order */
+  events = [];
+  /**
+   * Its websockets, oldest first: the server's frames, both sides' texts with the time they were seen.
+   *
+   * @type {{
+   *   url: URL,
+   *   frames: ReturnType<readFrame>[],
+   *   texts: {from: 'server' | 'client', text: string, at: number}[],
+   *   isOpen: boolean,
+   * }[]}
+   */
+  sockets = [];
+  /** @type {string[]} host names the page asked for anything */
+  hosts = [];
+  /** @type {{text: string}[]} refusals not yet looked at by refusal() */
+  #refusals = [];
+  /** @type {string[]} sentences of refusals a test has looked at */
+  #explained = [];
+  /** @type {string[]} errors nobody in the page caught */
+  #uncaught = [];
+
+  /** @param {{name: string, id: string, token: string}} who */
+  constructor(who) {
+    this.name = who.name;
+    this.userId = who.id;
+    this.token = who.token;
+  }
+
+  /** Opens the page of an app, without anything done in it yet. */
+  async open(browser, url) {
+    // The development certificate authority is unknown to the browser. That its certificates are right for every name is
+    // checked strictly by a scenario of its own.
+    this.#context = await browser.newContext({ ignoreHTTPSErrors: true });
+    this.#page = await this.#context.newPage();
+    this.#page.setDefaultTimeout(CALL_LIMIT);
+    this.#page.on('request', (request) => {
+      const { protocol, hostname } = new URL(request.url());
+      if (protocol.startsWith('http')) this.hosts.push(hostname);
+    });
+    this.#page.on('pageerror', (error) => this.#uncaught.push(error.message));
+    this.#page.on('websocket', (socket) => this.#watch(socket));
+    await this.#page.exposeFunction('report', (name, detail) => void this.events.push({ name, detail }));
+    await this.#page.goto(url);
+  }
+
+  init(options) {
+    return this.#call('init', options);
+  }
+
+  join() {
+    return this.#call('join');
+  }
+
+  /** Leaves as the app's own button does. */
+  leave() {
+    return this.#call('leave');
+  }
+
+  /** Leaves the app's page, as somebody does who goes elsewhere. */
+  goAway() {
+    return this.#page.goto('about:blank');
+  }
+
+  /** Closes the browser context. */
+  async close() {
+    await this.#context?.close();
+  }
+
+  self() {
+    return this.#call('self');
+  }
+
+  /** Everybody else the SDK shows as joined. */
+  others() {
+    return this.#call('others');
+  }
+
+  /** The SDK's chat.messages. */
+  messages() {
+    return this.#call('messages');
+  }
+
+  /** The texts of chat.messages, in order. */
+  async texts() {
+    return (await this.messages()).map(({ message }) => message);
+  }
+
+  /** The SDK's chat.pinned (1.x). */
+  pinned() {
+    return this.#call('pinned');
+  }
+
+  /** Calls a method of the SDK's meeting.chat; files are described by attachment(). */
+  chat(method, ...args) {
+    return this.#call('chat', method, args);
+  }
+
+  download(link) {
+    return this.#call('download', link).then((base64) => Buffer.from(base64, 'base64'));
+  }
+
+  show(link) {
+    return this.#call('show', link);
+  }
+
+  /** The details of all events of one name so far. */
+  eventsOf(name) {
+    return this.events.filter((event) => event.name === name).map(({ detail }) => detail);
+  }
+
+  /** Waits for an event, or finds one that has come already. */
+  sees(name, isIt = () => true, within = SOON) {
+    return eventually(`${this.name} sees ${name}`, () => this.eventsOf(name).find(isIt), within);
+  }
+
+  /** Waits until the app was told of a message with this text, and gives the message. */
+  async receives(text, within) {
+    const isIt = ({ action, message }) => action === 'add' && message.message === text;
+    return (await this.sees('chatUpdate', isIt, within)).message;
+  }
+
+  /** Waits until chat.messages passes, and gives it. */
+  hasMessages(what, pass, within) {
+    return eventually(
+      `${this.name}'s chat.messages: ${what}`,
+      async () => {
+        const messages = await this.messages();
+        return pass(messages) && messages;
+      },
+      within,
+    );
+  }
+
+  /** Sends a text to everybody and waits until the others were told: a fence behind everything sent before. */
+  async says(text, ...others) {
+    await this.chat('sendTextMessage', text);
+    const [message] = await Promise.all([this, ...others].map((participant) => participant.receives(text)));
+    return message;
+  }
+
+  /** The peer id by which this participant knows another one. */
+  async peerOf(other) {
+    const peer = await eventually(`${this.name} sees ${other.name} in the meeting`, async () =>
+      (await this.others()).find(({ userId }) => userId === other.userId),
+    );
+    return peer.id;
+  }
+
+  /** Waits for the server's next refusal, and gives its sentence. A refusal no test looked at fails the scenario. */
+  async refusal() {
+    await eventually(`${this.name} is refused`, () => this.#refusals.length > 0);
+    const { text } = this.#refusals.shift();
+    this.#explained.push(text);
+    return text;
+  }
+
+  /** Whether anything the server ever sent to this page holds these bytes. */
+  everReceived(text) {
+    const bytes = Buffer.from(text);
+    return this.sockets.some(({ frames }) => frames.some(({ payload }) => payload.includes(bytes)));
+  }
+
+  /** What went wrong in this page without any test having asked for it. */
+  surprises() {
+    // Where the SDK does not wait for an answer, a refusal also turns up as an error that nobody caught.
+    const isExplained = (text) => this.#explained.some((explained) => text.includes(explained));
+    return [
+      ...this.#refusals.map(({ text }) => `${this.name} was refused: ${text}`),
+      ...this.#uncaught.filter((text) => !isExplained(text)).map((text) => `${this.name}'s page had an uncaught error: ${text}`),
+      ...this.hosts.filter((host) => host !== 'localhost' && !host.endsWith('.localhost')).map((host) => `${this.name} asked ${host}`),
+    ];
+  }
+
+  /** What to know about this participant when a scenario failed. */
+  report() {
+    const lines = this.events.slice(-EVENTS_SHOWN).map(({ name, detail }) => `  ${name} ${JSON.stringify(detail).slice(0, 200)}`);
+    const sockets = this.sockets.map(({ url, frames, texts, isOpen }) => {
+      const last = frames.slice(-8).map(({ event }) => `0x${event.toString(16)}`);
+      return `  socket ${url.host} ${isOpen ? 'open' : 'closed'}, ${frames.length} frames, ${texts.length} texts, last ${last.join(' ')}`;
+    });
+    const errors = this.#uncaught.map((text) => `  uncaught: ${text}`);
+    const refusals = this.#refusals.map(({ text }) => `  refused: ${text}`);
+    return [`${this.name}:`, ...lines, ...sockets, ...refusals, ...errors].join('\n');
+  }
+
+  async #call(method, ...args) {
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`${this.name}: ${method} did not settle within ${CALL_LIMIT} ms`)), CALL_LIMIT);
+    });
+    try {
+      const call = this.#page.evaluate(([name, list]) => globalThis.driver[name](...list), [method, args]);
+      return await Promise.race([call, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #watch(socket) {
+    const seen = { url: new URL(socket.url()), frames: [], texts: [], isOpen: true };
+    this.sockets.push(seen);
+    const text = (from, payload) => seen.texts.push({ from, text: payload, at: performance.now() });
+    socket.on('framesent', ({ payload }) => typeof payload === 'string' && text('client', payload));
+    socket.on('framereceived', ({ payload }) => {
+      if (typeof payload === 'string') return text('server', payload);
+      const frame = readFrame(payload);
+      seen.frames.push(frame);
+      if (frame.event === REFUSED) this.#refusals.push({ text: refusalText(frame) });
+    });
+    socket.on('close', () => {
+      seen.isOpen = false;
+    });
+  }
+}

@@ -1,0 +1,12 @@
+import { attachments } from './attachments.js';
+import { change } from './change.js';
+import { history } from './history.js';
+import { join } from './join.js';
+import { keepalive } from './keepalive.js';
+import { pin } from './pin.js';
+import { privately } from './private.js';
+import { reconnect } from './reconnect.js';
+import { text } from './text.js';
+
+/** Every subject. Those that mostly wait come first, so that the others are played meanwhile. */
+export const subjects = [keepalive, reconnect, join, text, attachments, change, pin, privately, history];
