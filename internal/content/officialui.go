@@ -23,7 +23,7 @@ import (
 // exact.
 func ForOfficialUI(text string) string {
 	if looksLikeEnvelope(text) {
-		return zeroWidthSpace + text
+		text = zeroWidthSpace + text
 	}
 	if !strings.Contains(text, "<") {
 		return text

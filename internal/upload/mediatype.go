@@ -39,7 +39,7 @@ var imageHeaders = map[string]func(io.Reader) (image.Config, error){
 func mediaType(file io.Reader) (string, error) {
 	head := make([]byte, 512) // as much as http.DetectContentType looks at
 	n, err := io.ReadFull(file, head)
-	if err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return "", fmt.Errorf("reading the beginning of a file: %w", err)
 	}
 	head = head[:n]
@@ -48,13 +48,13 @@ func mediaType(file io.Reader) (string, error) {
 	if decode == nil {
 		return found, nil
 	}
-	config, err := decode(io.LimitReader(io.MultiReader(bytes.NewReader(head), file), headerBytes))
-	if err != nil || !plausible(config) {
+	if !plausible(decode(io.LimitReader(io.MultiReader(bytes.NewReader(head), file), headerBytes))) {
 		return unknownType, nil
 	}
 	return found, nil
 }
 
-func plausible(c image.Config) bool {
-	return 0 < c.Width && c.Width <= maxSide && 0 < c.Height && c.Height <= maxSide && c.Width*c.Height <= maxPixels
+// plausible judges what came of reading a header.
+func plausible(c image.Config, err error) bool {
+	return err == nil && 0 < c.Width && c.Width <= maxSide && 0 < c.Height && c.Height <= maxSide && c.Width*c.Height <= maxPixels
 }

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/content"
 	"github.com/parley-chat/parley/internal/edge/ws/transport"
 	"github.com/parley-chat/parley/internal/journal"
 	"github.com/parley-chat/parley/internal/room"
@@ -67,7 +68,7 @@ func (c Codec) Entry(e journal.Entry) []byte {
 // message gives a message as clients get it.
 func (c Codec) message(m *chat.Message) *rtkwire.ChatMessage {
 	return &rtkwire.ChatMessage{
-		ChatId: string(m.ID), PeerId: string(m.Peer), UserId: string(m.Author), DisplayName: m.DisplayName,
+		ChatId: string(m.ID), PeerId: string(m.Peer), UserId: string(m.Author), DisplayName: content.ForOfficialUI(m.DisplayName),
 		Pinned: m.Pinned, IsEdited: m.EditedAt != 0,
 		PayloadType: int32(m.Content.Kind), Payload: c.Render(m.Meeting, m.Content),
 		TargetUserIds: texts(m.Audience),
@@ -114,7 +115,7 @@ func refusal(event protocol.Event, id, text string) []byte {
 
 func wirePeer(i room.Info) *rtkwire.Peer {
 	p := &rtkwire.Peer{
-		PeerId: string(i.Peer), UserId: string(i.Participant), DisplayName: i.Name,
+		PeerId: string(i.Peer), UserId: string(i.Participant), DisplayName: content.ForOfficialUI(i.Name),
 		StageType: rtkwire.StageType_STAGE_ON.Enum(),
 		PresetId:  proto.String(string(i.Preset)),
 		Flags:     &rtkwire.PeerFlags{PresetName: i.PresetName, RecorderType: "NONE"},
