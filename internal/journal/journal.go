@@ -140,7 +140,10 @@ type Journal struct {
 	observe  func([]Entry)
 	limits   *meter
 	log      *slog.Logger
-	unsent   []Entry // entries committed since the last flush; of the store's goroutine
+	// What was committed since the last flush, and who waits for it; both are
+	// of the store's goroutine.
+	untold  []Entry
+	waiting []func(Entry, error)
 	refusals atomic.Uint64
 }
 
@@ -152,19 +155,25 @@ func New(store Store, now func() time.Time, limits Limits, observe func([]Entry)
 	return j
 }
 
-// flush tells the observer what the last transaction brought.
+// flush tells the observer what the last transaction brought, and then those
+// who wait: whoever knows that a command is done may count on its having been
+// told.
 func (j *Journal) flush() {
-	if len(j.unsent) == 0 {
+	if len(j.untold) == 0 {
 		return
 	}
-	j.observe(j.unsent)
-	clear(j.unsent)
-	j.unsent = j.unsent[:0]
+	j.observe(j.untold)
+	for i, done := range j.waiting {
+		done(j.untold[i], nil)
+	}
+	clear(j.untold)
+	clear(j.waiting)
+	j.untold, j.waiting = j.untold[:0], j.waiting[:0]
 }
 
 // Submit hands in a command and returns at once. Commands of one goroutine are
-// decided in its order. done is called once: with the entry when it is durable,
-// or with why not: an *chat.Error, or *chat.Repeated for a send that was stored
+// decided in its order. done is called once: with the entry when it is durable
+// and the observer has been told of it, or with why not: an *chat.Error, or *chat.Repeated for a send that was stored
 // before. It is called from a goroutine of the store that must not be held up,
 // or, where the command cannot even wait, by Submit itself before it returns.
 // settles is handed through to Entry.Settles.
@@ -189,8 +198,8 @@ func (j *Journal) Submit(cmd chat.Command, settles string, done func(Entry, erro
 				return
 			}
 			entry.Settles = settles
-			j.unsent = append(j.unsent, entry)
-			done(entry, nil)
+			j.untold = append(j.untold, entry)
+			j.waiting = append(j.waiting, done)
 		})
 	if err != nil {
 		j.refuse(done, j.publicError(actor.Meeting, err))

@@ -61,7 +61,7 @@ func (q Query) Normalise() Query {
 		q.Limit = DefaultPage
 	}
 	q.Limit = min(q.Limit, MaxPage)
-	if q.Before == 0 {
+	if q.Before == 0 || q.Before > math.MaxInt64 {
 		q.Before = math.MaxInt64
 	}
 	return q
@@ -114,16 +114,35 @@ func (j *Journal) Newest(ctx context.Context, q Query) ([]chat.Message, error) {
 
 // Page reads messages as they stand now. A backward page asked for with a
 // time in the future means "from the end", because the time of a busy meeting
-// may run ahead of the clock.
+// may run ahead of the clock; unless the time is that of a message, or beside
+// it, for then it is the cursor of a reader who has that message already.
 func (j *Journal) Page(ctx context.Context, q Query) (Page, error) {
-	if q.Backward && q.Time >= j.now().UnixMilli() {
-		q.Time = math.MaxInt64
+	if q.Backward && q.Time < math.MaxInt64 && q.Time >= j.now().UnixMilli() {
+		cursor, err := j.isCursor(ctx, q)
+		if err != nil {
+			return Page{}, err
+		}
+		if !cursor {
+			q.Time = math.MaxInt64
+		}
 	}
 	page, err := j.store.Page(ctx, q.Normalise())
 	if err != nil {
 		return Page{}, fmt.Errorf("reading a page of messages: %w", err)
 	}
 	return page, nil
+}
+
+// isCursor tells whether the time of a query is that of a message the viewer
+// may see, or one before or after it.
+func (j *Journal) isCursor(ctx context.Context, q Query) (bool, error) {
+	near := q
+	near.Filter, near.Time, near.Backward, near.Limit, near.Before = Everything, q.Time+1, true, 1, 0
+	page, err := j.store.Page(ctx, near.Normalise())
+	if err != nil {
+		return false, fmt.Errorf("looking for the message of a cursor: %w", err)
+	}
+	return len(page.Messages) == 1 && page.Messages[0].SentAt >= q.Time-1, nil
 }
 
 // Position gives the committed head of a meeting's journal.

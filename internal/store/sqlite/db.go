@@ -88,7 +88,7 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	if err := os.MkdirAll(config.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the data directory: %w", err)
+		return nil, fmt.Errorf("making the data directory %s: %w", config.Dir, err)
 	}
 	lock, err := lockDir(config.Dir)
 	if err != nil {
@@ -123,6 +123,9 @@ func lockDir(dir string) (*os.File, error) {
 }
 
 func (db *DB) open(ctx context.Context) error {
+	if err := ownFile(filepath.Join(db.config.Dir, "parley.db")); err != nil {
+		return err
+	}
 	var err error
 	if db.pool, err = sql.Open("sqlite", db.dsn("immediate", false)); err != nil {
 		return err
@@ -142,6 +145,16 @@ func (db *DB) open(ctx context.Context) error {
 	db.reads.prepare = db.read.PrepareContext
 	db.writes.prepare = db.conn.PrepareContext
 	return db.read.PingContext(ctx)
+}
+
+// ownFile makes the database file, if there is none, so that only its owner
+// may read it: SQLite itself would let others. It holds messages and keys.
+func ownFile(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func (db *DB) dsn(lock string, queryOnly bool) string {
