@@ -18,8 +18,8 @@ type Feed struct {
 	member  *Member // nil until the peer has joined
 	cursor  uint64
 	queue   []*item
-	private int // bytes of private frames that wait
-	answers int // bytes of answers that wait
+	private int // what the private frames that wait cost
+	answers int // what the answers that wait cost
 	drained chan struct{}
 	pings   []uint64 // the last entry sent before each unanswered ping
 	closed  *Closed
@@ -33,15 +33,17 @@ type item struct {
 	answer bool
 }
 
-// Bounds of a feed.
+// Bounds of a feed, in bytes of memory.
 const (
-	// maxPrivate is how many bytes of private frames may wait for a peer.
+	// maxPrivate is how much of private frames may wait for a peer.
 	maxPrivate = 1 << 20
-	// maxAnswers is how many bytes of answers may wait before further
-	// requests of the peer are left unread.
+	// maxAnswers is how much of answers may wait before further requests of
+	// the peer are left unread.
 	maxAnswers = 1 << 20
-	// batchBytes ends a batch of Next.
+	// batchBytes ends a batch of Next, with the chunk or item that reaches it.
 	batchBytes = 256 << 10
+	// itemBytes is about what an item costs besides its frame.
+	itemBytes = 96
 )
 
 // Closed is the end of a feed: the close code and reason the peer is to see.
@@ -81,18 +83,18 @@ func (f *Feed) push(i *item) {
 	}
 	i.at = f.room.log.end
 	f.queue = append(f.queue, i)
-	f.account(i, 1)
+	f.account(i, itemBytes+len(i.frame))
 	if f.private > maxPrivate {
 		f.close(ClosedBehind)
 	}
 	f.rouse()
 }
 
-func (f *Feed) account(i *item, sign int) {
+func (f *Feed) account(i *item, bytes int) {
 	if i.answer {
-		f.answers += sign * len(i.frame)
+		f.answers += bytes
 	} else {
-		f.private += sign * len(i.frame)
+		f.private += bytes
 	}
 }
 
@@ -131,7 +133,7 @@ func (s Slot) Fill(frame []byte) {
 	s.feed.room.mu.Lock()
 	defer s.feed.room.mu.Unlock()
 	s.item.frame, s.item.ready = frame, true
-	s.feed.account(s.item, 1)
+	s.feed.account(s.item, len(frame))
 	s.feed.rouse()
 }
 
@@ -170,10 +172,10 @@ func (f *Feed) take(bufs [][]byte) ([][]byte, error) {
 		next := f.queue[0]
 		f.queue[0] = nil
 		f.queue = f.queue[1:]
-		f.account(next, -1)
+		f.account(next, -itemBytes-len(next.frame))
 		if len(next.frame) > 0 {
 			bufs = append(bufs, next.frame)
-			size += len(next.frame)
+			size += itemBytes + len(next.frame)
 		}
 	}
 	if f.answers <= maxAnswers && f.drained != nil {
@@ -197,13 +199,10 @@ func (f *Feed) takeLog(bufs [][]byte, limit uint64, size int) ([][]byte, int) {
 		f.close(ClosedBehind)
 		return bufs, size
 	}
-	to := f.cursor
-	before := len(bufs)
-	bufs = f.room.log.read(bufs, f.cursor, limit)
-	for _, b := range bufs[before:] {
-		to += uint64(len(b))
-		size += len(b)
-	}
+	// A position behind the cursor is that of an item from before the join.
+	to := max(f.cursor, min(limit, f.room.log.through(f.cursor, batchBytes-size)))
+	bufs = f.room.log.read(bufs, f.cursor, to)
+	size += int(to - f.cursor)
 	f.cursor = to
 	return bufs, size
 }

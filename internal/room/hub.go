@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-chat/parley/internal/chat"
@@ -85,6 +86,8 @@ type Hub struct {
 	mu    sync.Mutex
 	rooms map[chat.MeetingID]*Room
 
+	draining atomic.Bool // whoever connects is to come back
+
 	ctx  context.Context // ends when the work in the background has to end
 	stop context.CancelFunc
 	work sync.WaitGroup
@@ -112,7 +115,7 @@ func (h *Hub) Room(ctx context.Context, meeting chat.MeetingID) (*Room, error) {
 			hub: h, meeting: meeting, loaded: make(chan struct{}), filling: true,
 			members: make(map[chat.PeerID]*Member), people: make(map[chat.ParticipantID][]*Member),
 			owners: make(map[chat.PeerID]chat.ParticipantID), feeds: make(map[chat.PeerID]*Feed),
-			connections: make(map[chat.ParticipantID]int),
+			connections: make(map[chat.ParticipantID]int), leaving: make(map[chat.PeerID]chan struct{}),
 		}
 		h.rooms[meeting] = r
 		h.work.Go(func() { h.load(r) })
@@ -190,7 +193,7 @@ func (h *Hub) read(r *Room) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.seq, r.session, r.filling = head.Seq, session, false
+	r.seq, r.session = head.Seq, session
 	for _, k := range peers {
 		r.owners[k.Peer] = k.Participant
 		if !k.Gone {
@@ -199,12 +202,8 @@ func (h *Hub) read(r *Room) error {
 			r.expect(m, h.config.RestartGrace)
 		}
 	}
-	held := r.held
-	r.held = nil
-	for _, e := range held {
-		if e.Seq == r.seq+1 {
-			r.tellOne(e)
-		}
+	if r.filling = !r.release(); r.filling {
+		h.fill(r)
 	}
 	return nil
 }
@@ -239,6 +238,9 @@ func (h *Hub) Observe(entries []journal.Entry) {
 // fillPage is how many missed entries are read at once.
 const fillPage = 500
 
+// errHole says that the journal does not have what it was said to have.
+var errHole = errors.New("the journal ends before an entry that was told")
+
 // fill reads the entries that a room was not told of. It is called under the
 // room's lock and returns at once.
 func (h *Hub) fill(r *Room) {
@@ -248,6 +250,9 @@ func (h *Hub) fill(r *Room) {
 			after := r.seq
 			r.mu.Unlock()
 			entries, err := h.journal.Entries(h.ctx, r.meeting, after, fillPage)
+			if err == nil && len(entries) == 0 {
+				err = errHole
+			}
 			if err != nil {
 				h.config.Logger.Error("a room cannot read what it missed", "meeting", r.meeting, "err", err)
 				h.abandon(r)
@@ -264,21 +269,9 @@ func (h *Hub) fill(r *Room) {
 func (h *Hub) filled(r *Room, entries []journal.Entry) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, e := range entries {
-		if e.Seq == r.seq+1 {
-			r.tellOne(e)
-		}
-	}
-	for len(r.held) > 0 && r.held[0].Seq <= r.seq+1 {
-		if r.held[0].Seq == r.seq+1 {
-			r.tellOne(r.held[0])
-		}
-		r.held = r.held[1:]
-	}
-	done := len(r.held) == 0
-	r.filling = !done
-	r.rouse()
-	return done
+	r.follow(entries)
+	r.filling = !r.release()
+	return !r.filling
 }
 
 // abandon closes a room that cannot go on: its peers come back and load it
@@ -298,12 +291,19 @@ func (h *Hub) abandon(r *Room) {
 	}
 }
 
-// left records in the background that a peer has left.
-func (h *Hub) left(meeting chat.MeetingID, session chat.SessionID, peer chat.PeerID) {
+// left records in the background that a peer has left, and closes recorded
+// when that is done. It is called under the room's lock.
+func (h *Hub) left(r *Room, session chat.SessionID, peer chat.PeerID, recorded chan struct{}) {
 	h.work.Go(func() {
 		if err := h.sessions.Left(h.ctx, session, peer); err != nil && h.ctx.Err() == nil {
-			h.config.Logger.Error("a peer's leaving could not be recorded", "meeting", meeting, "err", err)
+			h.config.Logger.Error("a peer's leaving could not be recorded", "meeting", r.meeting, "err", err)
 		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.leaving[peer] == recorded {
+			delete(r.leaving, peer)
+		}
+		close(recorded)
 	})
 }
 
@@ -396,9 +396,11 @@ func (h *Hub) sweep(rooms []*Room) {
 	}
 }
 
-// Drain closes all connections so that their peers come back, and takes the
-// peers' places as they are: none of them has left.
+// Drain closes all connections so that their peers come back, those too that
+// are made from now on, and takes the peers' places as they are: none of them
+// has left.
 func (h *Hub) Drain() {
+	h.draining.Store(true)
 	for _, r := range h.all() {
 		r.mu.Lock()
 		for _, f := range r.feeds {

@@ -61,6 +61,17 @@ func (l *log) start() uint64 {
 	return l.chunks[0].start
 }
 
+// through gives the end of a frame that lies n bytes or a little more after
+// from: that of a chunk, for no frame goes on in the next.
+func (l *log) through(from uint64, n int) uint64 {
+	for _, c := range l.chunks {
+		if end := c.start + uint64(len(c.bytes)); end >= from+uint64(n) {
+			return end
+		}
+	}
+	return l.end
+}
+
 // read adds the bytes of [from, to) to bufs.
 func (l *log) read(bufs [][]byte, from, to uint64) [][]byte {
 	for _, c := range l.chunks {

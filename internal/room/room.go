@@ -9,6 +9,7 @@ package room
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -80,7 +81,11 @@ type Room struct {
 	// meanwhile wait in held.
 	filling bool
 	held    []journal.Entry
-	// forgotten says that the hub has given the room up.
+	// leaving has the peers whose leaving is not recorded yet; each channel is
+	// closed when it is.
+	leaving map[chat.PeerID]chan struct{}
+	// forgotten says that the hub has given the room up: another room of the
+	// meeting may know better who is here.
 	forgotten bool
 }
 
@@ -149,18 +154,26 @@ func (r *Room) connect(info Info) (*Connection, error) {
 		r.drop(old)
 	}
 	f := &Feed{room: r, info: info, wake: make(chan struct{}, 1), cursor: r.log.end}
+	if r.hub.draining.Load() {
+		f.close(ClosedRestart)
+	}
 	r.feeds[info.Peer] = f
 	r.connections[info.Participant]++
 	m := r.members[info.Peer]
 	if m == nil {
 		return &Connection{Feed: f, Room: r}, nil
 	}
+	r.attach(m, f)
+	return &Connection{Feed: f, Room: r, Missed: &Missed{After: m.seen, Slot: f.reserve()}}, nil
+}
+
+// attach makes a connection that of a member, from here on.
+func (r *Room) attach(m *Member, f *Feed) {
 	if m.away != nil {
 		m.away.Stop()
 		m.away = nil
 	}
-	m.feed, f.member = f, m
-	return &Connection{Feed: f, Room: r, Missed: &Missed{After: m.seen, Slot: f.reserve()}}, nil
+	m.feed, f.member, f.cursor = f, m, r.log.end
 }
 
 // drop forgets a connection, if it is still the one of its peer.
@@ -175,25 +188,39 @@ func (r *Room) drop(f *Feed) {
 }
 
 // Join makes a connected peer a member and announces it to the others; one
-// that is a member already is not announced again. The answer made by answer
-// goes to the peer right where its view of the room begins.
+// that is a member already is not announced again. The answer goes to the peer
+// right where its view of the room begins. A peer whose connection has ended
+// meanwhile has joined all the same, for that is what is recorded: it is a
+// member by the connection that replaced this one, or else waited for.
 func (r *Room) Join(f *Feed, info Info, session Session, answer []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if f.closed != nil {
+	if r.forgotten {
 		return
 	}
 	r.session = session
 	if f.member == nil {
-		m := r.members[info.Peer]
-		if m == nil {
-			m = &Member{Info: info, seen: r.seq}
-			r.add(m)
-			r.say(r.hub.codec.Joined(info))
-		}
-		m.feed, f.member, f.cursor = f, m, r.log.end
+		r.enrol(info)
 	}
 	f.push(&item{frame: answer, ready: true, answer: true})
+}
+
+// enrol makes a peer a member, if it is none.
+func (r *Room) enrol(info Info) {
+	m := r.members[info.Peer]
+	if m == nil {
+		m = &Member{Info: info, seen: r.seq}
+		r.add(m)
+		r.say(r.hub.codec.Joined(info))
+	}
+	if m.feed != nil {
+		return
+	}
+	if f := r.feeds[info.Peer]; f != nil && f.closed == nil {
+		r.attach(m, f)
+	} else {
+		r.expect(m, r.hub.config.Grace)
+	}
 }
 
 func (r *Room) add(m *Member) {
@@ -216,7 +243,7 @@ func (r *Room) Disconnect(f *Feed, goodbye bool) {
 	f.close(ClosedReplaced)
 	r.drop(f)
 	m := f.member
-	if m == nil || m.feed != f {
+	if m == nil || m.feed != f || r.forgotten {
 		return
 	}
 	m.feed = nil
@@ -229,10 +256,13 @@ func (r *Room) Disconnect(f *Feed, goodbye bool) {
 
 // expect gives an absent member time to come back.
 func (r *Room) expect(m *Member, grace time.Duration) {
+	if m.away != nil {
+		m.away.Stop()
+	}
 	m.away = time.AfterFunc(grace, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if m.feed == nil && r.members[m.Peer] == m {
+		if m.feed == nil && r.members[m.Peer] == m && !r.forgotten {
 			r.leave(m)
 		}
 	})
@@ -249,14 +279,34 @@ func (r *Room) leave(m *Member) {
 		delete(r.people, m.Participant)
 	}
 	r.say(r.hub.codec.Left(m.Info))
-	r.hub.left(r.meeting, r.session.ID, m.Peer)
+	recorded := make(chan struct{})
+	r.leaving[m.Peer] = recorded
+	r.hub.left(r, r.session.ID, m.Peer, recorded)
+}
+
+// AwaitLeft waits until an earlier leaving of a peer has been recorded, or ctx
+// ends. Whoever records that the peer joins must wait for that: recorded
+// later, the leaving would undo the join.
+func (r *Room) AwaitLeft(ctx context.Context, peer chat.PeerID) error {
+	r.mu.Lock()
+	recorded := r.leaving[peer]
+	r.mu.Unlock()
+	if recorded == nil {
+		return nil
+	}
+	select {
+	case <-recorded:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // Leave takes out the member of this connection: it has said that it leaves.
 func (r *Room) Leave(f *Feed) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if m := f.member; m != nil && m.feed == f {
+	if m := f.member; m != nil && m.feed == f && !r.forgotten {
 		m.feed, f.member = nil, nil
 		r.leave(m)
 	}
@@ -291,8 +341,8 @@ func (r *Room) Joined(f *Feed) bool {
 	return f.member != nil
 }
 
-// Participants maps peer ids of members to their participants; what is no
-// member's peer id is left out.
+// Participants maps the ids of peers that have joined the session, and may
+// have left again, to their participants; other ids are left out.
 func (r *Room) Participants(peers []string) map[string]chat.ParticipantID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -326,19 +376,36 @@ func (r *Room) tell(entries []journal.Entry) {
 		r.held = append(r.held, entries...)
 		return
 	}
-	for i, e := range entries {
-		switch {
-		case e.Seq <= r.seq:
-		case e.Seq == r.seq+1:
-			r.tellOne(e)
-		default:
-			r.filling = true
-			r.held = append(r.held, entries[i:]...)
-			r.hub.fill(r)
-			return
-		}
+	if n := r.follow(entries); n < len(entries) {
+		r.held = append(r.held, entries[n:]...)
+		r.filling = true
+		r.hub.fill(r)
 	}
 	r.rouse()
+}
+
+// follow tells of entries up to the first that does not follow on what has
+// been told, and gives how many that were.
+func (r *Room) follow(entries []journal.Entry) int {
+	n := 0
+	for n < len(entries) && entries[n].Seq <= r.seq+1 {
+		if entries[n].Seq == r.seq+1 {
+			r.tellOne(entries[n])
+		}
+		n++
+	}
+	return n
+}
+
+// release tells of what is held, as far as that follows, and gives true when
+// nothing is held any more.
+func (r *Room) release() bool {
+	r.held = r.held[r.follow(r.held):]
+	if len(r.held) == 0 {
+		r.held = nil
+	}
+	r.rouse()
+	return r.held == nil
 }
 
 // tellOne puts an entry where it belongs: into the log, or for a private one
@@ -372,6 +439,7 @@ func (r *Room) rouse() {
 func (r *Room) retire() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.forgotten = r.forgotten || (len(r.feeds) == 0 && len(r.members) == 0 && !r.filling)
+	busy := len(r.feeds) > 0 || len(r.members) > 0 || len(r.leaving) > 0 || r.filling
+	r.forgotten = r.forgotten || !busy
 	return r.forgotten
 }

@@ -36,14 +36,10 @@ func (p *peer) joinRoom(ctx context.Context, req request) error {
 	}
 	if known, ok := p.room.Member(p.info.Peer); ok {
 		info = known
-	}
-	fresh, err := uuid.NewV7()
-	if err != nil {
+	} else if err := p.rates.takeJoin(); err != nil {
 		return err
 	}
-	entered, err := p.server.Sessions.Enter(ctx, session.Arrival{
-		Meeting: access.Meeting.ID, Peer: info.Peer, Participant: info.Participant, DisplayName: info.Name,
-	}, chat.SessionID(fresh.String()), p.server.Now())
+	entered, err := p.enter(ctx, info)
 	if err != nil {
 		return err
 	}
@@ -51,6 +47,23 @@ func (p *peer) joinRoom(ctx context.Context, req request) error {
 	answer := frame(req.event, req.id, &rtkwire.PeerInfo{Peer: wirePeer(info)})
 	p.room.Join(p.feed, info, room.Session{ID: entered.ID, StartedAt: entered.StartedAt}, answer)
 	return nil
+}
+
+// enter records that the peer is here. The end of the connection does not
+// call it off: what may be recorded must come to the room, too.
+func (p *peer) enter(ctx context.Context, info room.Info) (session.Session, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+	defer cancel()
+	if err := p.room.AwaitLeft(ctx, info.Peer); err != nil {
+		return session.Session{}, err
+	}
+	fresh, err := uuid.NewV7()
+	if err != nil {
+		return session.Session{}, err
+	}
+	return p.server.Sessions.Enter(ctx, session.Arrival{
+		Meeting: p.access.Meeting.ID, Peer: info.Peer, Participant: info.Participant, DisplayName: info.Name,
+	}, chat.SessionID(fresh.String()), p.server.Now())
 }
 
 // displayName makes a proposed name presentable: no control characters, and no

@@ -60,11 +60,7 @@ func (s *Server) serve(conn *transport.Conn, info room.Info, access directory.Ac
 		conn.Close(room.ClosedFault.Code, room.ClosedFault.Reason)
 		return
 	}
-	p := &peer{
-		server: s, conn: conn, feed: connection.Feed, room: connection.Room, info: info, access: access,
-		pace: rate.NewLimiter(requestRate, requestBurst), rates: s.rates.of(info.Participant),
-		pending: semaphore.NewWeighted(maxPending),
-	}
+	p := s.newPeer(conn, connection, info, access)
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
@@ -74,12 +70,26 @@ func (s *Server) serve(conn *transport.Conn, info room.Info, access directory.Ac
 	if connection.Missed != nil {
 		p.replay(ctx, *connection.Missed)
 	}
-	end := p.read(ctx)
+	code, reason, goodbye := closing(p.read(ctx))
+	// Before the writer ends, for it would close with a code of its own, and
+	// one that is stuck would not end.
+	conn.Close(code, reason)
 	cancel()
 	<-written
-	code, reason, goodbye := closing(end)
-	conn.Close(code, reason)
 	p.room.Disconnect(p.feed, goodbye)
+}
+
+// newPeer makes the peer of a connection. One that is back goes by the name it
+// has joined by.
+func (s *Server) newPeer(conn *transport.Conn, connection *room.Connection, info room.Info, access directory.Access) *peer {
+	if known, ok := connection.Room.Member(info.Peer); ok {
+		info = known
+	}
+	return &peer{
+		server: s, conn: conn, feed: connection.Feed, room: connection.Room, info: info, access: access,
+		pace: rate.NewLimiter(requestRate, requestBurst), rates: s.rates.of(info.Participant),
+		pending: semaphore.NewWeighted(maxPending),
+	}
 }
 
 // closing tells from the end of the reading which code to close with, and
@@ -128,14 +138,14 @@ func (p *peer) read(ctx context.Context) error {
 		if cap(data) <= 8<<10 {
 			buf = data[:0]
 		}
-		if kind == transport.Text {
-			p.keepAlive(string(data))
-			continue
-		}
 		if err := p.pace.Wait(ctx); err != nil {
 			return err
 		}
-		p.handle(ctx, data)
+		if kind == transport.Text {
+			p.keepAlive(string(data))
+		} else {
+			p.handle(ctx, data)
+		}
 		if err := p.feed.AwaitRoom(ctx); err != nil {
 			return err
 		}
@@ -248,6 +258,12 @@ func (p *peer) refuse(req request, err error) {
 func (p *peer) replay(ctx context.Context, missed room.Missed) {
 	var frames []byte
 	defer func() { missed.Slot.Fill(frames) }()
+	rights, err := p.access.Preset.Permissions()
+	if err != nil {
+		p.server.Logger.Error("the preset of a returning peer cannot be read", "meeting", p.access.Meeting.ID, "err", err)
+		p.feed.Close(room.ClosedFault)
+		return
+	}
 	after := missed.After
 	if missed.Slot.Seq > after+maxReplay {
 		after = missed.Slot.Seq - maxReplay
@@ -260,7 +276,7 @@ func (p *peer) replay(ctx context.Context, missed room.Missed) {
 			return
 		}
 		for _, e := range entries {
-			if p.concerns(e) {
+			if p.concerns(e, rights) {
 				frames = append(frames, p.server.Codec.Entry(e)...)
 			}
 		}
@@ -268,11 +284,15 @@ func (p *peer) replay(ctx context.Context, missed room.Missed) {
 	}
 }
 
-// concerns tells whether this peer may see an entry that is told again. The
-// sending of a message deleted since is left out: the deletion follows.
-func (p *peer) concerns(e journal.Entry) bool {
+// concerns tells whether this peer may see an entry that is told again, by the
+// same rule as getMessages. The sending of a message deleted since is left out:
+// the deletion follows.
+func (p *peer) concerns(e journal.Entry, rights chat.Permissions) bool {
 	m := &e.Event.Message
 	if !m.VisibleTo(p.info.Participant) {
+		return false
+	}
+	if !m.Public() && m.Author != p.info.Participant && !rights.Receives() {
 		return false
 	}
 	return m.DeletedAt == 0 || e.Event.Kind == chat.MessageDeleted

@@ -17,6 +17,10 @@ const (
 	tabs                    = 3
 )
 
+// joinBurst and joinRate limit how often a participant may join by whatever
+// peers: each time is told to all and leaves a row.
+const joinBurst, joinRate = 60, rate.Limit(1)
+
 // buckets are the limits of one sender: for texts and everything else that is
 // small, for images, for files.
 type buckets struct{ text, image, file *rate.Limiter }
@@ -41,8 +45,14 @@ func (b buckets) of(kind chat.Kind) *rate.Limiter {
 	return b.text
 }
 
-func (b buckets) full(now time.Time) bool {
-	for _, l := range []*rate.Limiter{b.text, b.image, b.file} {
+// shared are the limits that all connections of a participant share.
+type shared struct {
+	buckets
+	join *rate.Limiter
+}
+
+func (s shared) full(now time.Time) bool {
+	for _, l := range []*rate.Limiter{s.text, s.image, s.file, s.join} {
 		if l.TokensAt(now) < float64(l.Burst()) {
 			return false
 		}
@@ -55,48 +65,66 @@ func (b buckets) full(now time.Time) bool {
 type rates struct {
 	now   func() time.Time
 	mu    sync.Mutex
-	known map[chat.ParticipantID]buckets
+	known map[chat.ParticipantID]shared
 	swept time.Time
 }
 
 func newRates(now func() time.Time) *rates {
-	return &rates{now: now, known: make(map[chat.ParticipantID]buckets), swept: now()}
+	return &rates{now: now, known: make(map[chat.ParticipantID]shared), swept: now()}
 }
 
 // peerRates are the limits of one connection of a participant.
 type peerRates struct {
-	now         func() time.Time
+	all         *rates
+	participant chat.ParticipantID
 	peer        buckets
-	participant buckets
 }
 
+// of gives the limits for a new connection.
 func (r *rates) of(id chat.ParticipantID) *peerRates {
-	now := r.now()
+	return &peerRates{all: r, participant: id, peer: newBuckets(1)}
+}
+
+// shared gives what all connections of a participant share. It must be asked
+// for each time: limits that are full are forgotten, also of those who are
+// here.
+func (r *rates) shared(id chat.ParticipantID, now time.Time) shared {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now.Sub(r.swept) > time.Minute {
 		r.swept = now
-		for other, b := range r.known {
-			if b.full(now) {
+		for other, s := range r.known {
+			if s.full(now) {
 				delete(r.known, other)
 			}
 		}
 	}
-	b, ok := r.known[id]
+	s, ok := r.known[id]
 	if !ok {
-		b = newBuckets(tabs)
-		r.known[id] = b
+		s = shared{newBuckets(tabs), rate.NewLimiter(joinRate, joinBurst)}
+		r.known[id] = s
 	}
-	return &peerRates{now: r.now, peer: newBuckets(1), participant: b}
+	return s
 }
 
 // take counts one message, or refuses it.
 func (r *peerRates) take(kind chat.Kind) error {
-	now := r.now()
-	for _, l := range []*rate.Limiter{r.peer.of(kind), r.participant.of(kind)} {
+	now := r.all.now()
+	shared := r.all.shared(r.participant, now)
+	return takeAll(now, "too many messages, wait a little", r.peer.of(kind), shared.of(kind))
+}
+
+// takeJoin counts one join, or refuses it.
+func (r *peerRates) takeJoin() error {
+	now := r.all.now()
+	return takeAll(now, "you join too often, wait a little", r.all.shared(r.participant, now).join)
+}
+
+func takeAll(now time.Time, refusal string, limits ...*rate.Limiter) error {
+	for _, l := range limits {
 		if !l.AllowN(now, 1) {
 			return &chat.Error{
-				Code: chat.Limited, Message: "too many messages, wait a little",
+				Code: chat.Limited, Message: refusal,
 				RetryAfter: time.Duration(float64(time.Second) / float64(l.Limit())),
 			}
 		}

@@ -24,17 +24,31 @@ import (
 type Config struct {
 	// MaxMessage is the longest message that is read, in bytes.
 	MaxMessage int
-	// Idle is how long a peer may send nothing at all.
+	// Idle is how long a peer may take to begin a message; control frames are
+	// none.
 	Idle time.Duration
-	// Message is how long one message may take to arrive, and one write to go
-	// out.
+	// Message is how long one message may take to arrive, and each 128 KiB of
+	// a write to go out.
 	Message time.Duration
 }
 
-// Control frames a peer may send: a second, and at once.
+// Frames a peer may send that bring nothing, control frames and empty
+// fragments: a second, and at once.
 const (
 	controlRate  = 10
 	controlBurst = 100
+)
+
+const (
+	// readerBytes is what an idle connection keeps for reading. What does not
+	// fit is read past it.
+	readerBytes = 1 << 10
+	// pieceBytes is how much must go out in the time for a message: who reads
+	// more slowly does not read.
+	pieceBytes = 128 << 10
+	// closeTimeout is what a writer is left with when the connection is to be
+	// closed, and how long the close frame may take.
+	closeTimeout = time.Second
 )
 
 // Kind tells text from binary messages.
@@ -51,9 +65,11 @@ const (
 	CloseNormal    uint16 = 1000
 	CloseGoingAway uint16 = 1001
 	CloseProtocol  uint16 = 1002
-	CloseData      uint16 = 1007
-	ClosePolicy    uint16 = 1008
-	CloseTooBig    uint16 = 1009
+	// CloseNoCode stands for a close frame without a code.
+	CloseNoCode uint16 = 1005
+	CloseData   uint16 = 1007
+	ClosePolicy uint16 = 1008
+	CloseTooBig uint16 = 1009
 )
 
 // CloseError is the end of a connection, by the peer's close frame or by a
@@ -80,20 +96,36 @@ type Conn struct {
 	reader  *bufio.Reader
 	control *rate.Limiter
 
-	write  sync.Mutex
-	closed bool // guarded by write
+	write sync.Mutex
+	// Guarded by write:
+	closed bool
+	torn   bool // the last frame went out in part
+
+	pace sync.Mutex
+	// Guarded by pace:
+	closing bool      // writes get no more time
+	given   time.Time // when the write deadline was last set
 }
 
 // Accept upgrades a request. When it fails, it has answered the request.
 func Accept(w http.ResponseWriter, r *http.Request, config Config) (*Conn, error) {
 	conn, rw, _, err := ws.HTTPUpgrader{Timeout: config.Message}.Upgrade(r, w)
 	if err != nil {
+		if conn != nil { // taken from the HTTP server, which closes it no more
+			_ = conn.Close()
+		}
 		return nil, fmt.Errorf("upgrading to a websocket: %w", err)
 	}
-	return &Conn{
-		config: config, conn: conn, reader: rw.Reader,
-		control: rate.NewLimiter(controlRate, controlBurst),
-	}, nil
+	reader := rw.Reader
+	if reader.Buffered() == 0 {
+		// The HTTP server's is four times as large as most messages.
+		reader = bufio.NewReaderSize(conn, readerBytes)
+	}
+	return newConn(conn, reader, config), nil
+}
+
+func newConn(conn net.Conn, reader *bufio.Reader, config Config) *Conn {
+	return &Conn{config: config, conn: conn, reader: reader, control: rate.NewLimiter(controlRate, controlBurst)}
 }
 
 // Read gives the next message, whole. The data is valid until the next Read
@@ -119,6 +151,9 @@ func (c *Conn) Read(buf []byte) (Kind, []byte, error) {
 		if kind == 0 {
 			kind = Kind(h.OpCode)
 		}
+		if h.Length == 0 && !h.Fin && !c.control.Allow() {
+			return 0, nil, &CloseError{Code: ClosePolicy, Reason: "too many empty fragments"}
+		}
 		if h.Length > int64(c.config.MaxMessage-len(buf)) {
 			return 0, nil, &CloseError{Code: CloseTooBig, Reason: "the message is too long"}
 		}
@@ -139,6 +174,9 @@ func (c *Conn) Read(buf []byte) (Kind, []byte, error) {
 // with its first frame.
 func (c *Conn) header(fragmented bool) (ws.Header, error) {
 	h, err := ws.ReadHeader(c.reader)
+	if errors.Is(err, ws.ErrHeaderLengthMSB) {
+		return h, &CloseError{Code: CloseProtocol, Reason: "the frame breaks the protocol"}
+	}
 	if err != nil {
 		return h, c.broken(err)
 	}
@@ -188,11 +226,7 @@ func (c *Conn) answer(h ws.Header) error {
 	}
 	switch h.OpCode {
 	case ws.OpClose:
-		code, _ := ws.ParseCloseFrameData(body)
-		if len(body) == 0 {
-			code = ws.StatusNoStatusRcvd
-		}
-		return &CloseError{Code: uint16(code), Peer: true}
+		return goodbye(body)
 	case ws.OpPing:
 		if !c.control.Allow() {
 			return &CloseError{Code: ClosePolicy, Reason: "too many pings"}
@@ -206,6 +240,26 @@ func (c *Conn) answer(h ws.Header) error {
 	return nil
 }
 
+// goodbye reads the body of a close frame.
+func goodbye(body []byte) *CloseError {
+	code, reason := ws.ParseCloseFrameData(body)
+	switch {
+	case len(body) == 0:
+		return &CloseError{Code: CloseNoCode, Peer: true}
+	case !mayBeSaid(uint16(code)):
+		return &CloseError{Code: CloseProtocol, Reason: "no such close code"}
+	case !utf8.ValidString(reason):
+		return &CloseError{Code: CloseData, Reason: "the reason is not UTF-8"}
+	}
+	return &CloseError{Code: uint16(code), Peer: true}
+}
+
+// mayBeSaid tells whether a close frame may carry the code: one that is
+// registered with IANA, of a library or of an application (RFC 6455, 7.4).
+func mayBeSaid(code uint16) bool {
+	return 1000 <= code && code <= 1003 || 1007 <= code && code <= 1014 || 3000 <= code && code <= 4999
+}
+
 // Write sends ready frames, all or none of which are the peer's to see: after
 // an error the connection is of no more use. It may change the slice.
 func (c *Conn) Write(frames net.Buffers) error {
@@ -217,34 +271,91 @@ func (c *Conn) Write(frames net.Buffers) error {
 	return c.send(frames)
 }
 
+// send writes piece by piece: what is long may take long, as long as it goes
+// on. It is called under the write lock.
 func (c *Conn) send(frames net.Buffers) error {
-	if err := c.conn.SetWriteDeadline(time.Now().Add(c.config.Message)); err != nil {
-		return fmt.Errorf("setting a deadline: %w", err)
+	for len(frames) > 0 {
+		if err := c.giveTime(); err != nil {
+			return err
+		}
+		c.torn = true
+		var piece net.Buffers
+		piece, frames = split(frames, pieceBytes)
+		if _, err := piece.WriteTo(c.conn); err != nil {
+			return fmt.Errorf("writing to the peer: %w", err)
+		}
 	}
-	if _, err := frames.WriteTo(c.conn); err != nil {
-		return fmt.Errorf("writing to the peer: %w", err)
-	}
+	c.torn = false
 	return nil
 }
 
+// giveTime gives the next write its time, more or less: to set a deadline for
+// each would cost a tenth of sending a short message.
+func (c *Conn) giveTime() error {
+	c.pace.Lock()
+	defer c.pace.Unlock()
+	now := time.Now()
+	switch {
+	case c.closing:
+		return net.ErrClosed
+	case now.Sub(c.given) < c.config.Message/10:
+		return nil
+	}
+	if err := c.conn.SetWriteDeadline(now.Add(c.config.Message)); err != nil {
+		return fmt.Errorf("setting a deadline: %w", err)
+	}
+	c.given = now
+	return nil
+}
+
+// split parts frames after n bytes.
+func split(frames net.Buffers, n int) (before, after net.Buffers) {
+	for i, b := range frames {
+		if len(b) > n {
+			before = append(append(before, frames[:i]...), b[:n])
+			frames[i] = b[n:]
+			return before, frames[i:]
+		}
+		n -= len(b)
+	}
+	return frames, nil
+}
+
 // Close says goodbye with a code, if it is one that may be said, and closes
-// the connection. Further calls do nothing.
+// the connection. CloseNoCode says goodbye without one. Further calls do
+// nothing.
 func (c *Conn) Close(code uint16, reason string) {
-	// A writer that is stuck must not keep the connection open.
-	_ = c.conn.SetWriteDeadline(time.Now().Add(time.Second))
+	c.hurry()
 	c.write.Lock()
 	defer c.write.Unlock()
 	if c.closed {
 		return
 	}
 	c.closed = true
-	status := ws.StatusCode(code)
-	if !status.Empty() && !status.IsNotUsed() && status != ws.StatusNoStatusRcvd && status != ws.StatusAbnormalClosure {
-		body := ws.NewCloseFrameBody(status, reason)
-		_ = c.conn.SetWriteDeadline(time.Now().Add(time.Second))
-		_, _ = c.conn.Write(ws.MustCompileFrame(ws.NewCloseFrame(body)))
+	if !c.torn { // else the peer would take this for the rest of a message
+		c.sayGoodbye(code, reason)
 	}
 	_ = c.conn.Close()
+}
+
+// hurry keeps a writer that is stuck from keeping the connection open.
+func (c *Conn) hurry() {
+	c.pace.Lock()
+	defer c.pace.Unlock()
+	c.closing = true
+	_ = c.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
+}
+
+func (c *Conn) sayGoodbye(code uint16, reason string) {
+	var body []byte
+	switch {
+	case mayBeSaid(code):
+		body = ws.NewCloseFrameBody(ws.StatusCode(code), reason)
+	case code != CloseNoCode:
+		return
+	}
+	_ = c.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
+	_, _ = c.conn.Write(ws.MustCompileFrame(ws.NewCloseFrame(body)))
 }
 
 // Header gives the header of a frame that the server sends, for a message of
