@@ -135,15 +135,15 @@ type Limits struct {
 // Journal appends to the journals of all meetings. Make it with New; it is
 // safe for concurrent use.
 type Journal struct {
-	store    Store
-	now      func() time.Time
-	observe  func([]Entry)
-	limits   *meter
-	log      *slog.Logger
-	// What was committed since the last flush, and who waits for it; both are
-	// of the store's goroutine.
-	untold  []Entry
-	waiting []func(Entry, error)
+	store   Store
+	now     func() time.Time
+	observe func([]Entry)
+	limits  *meter
+	log     *slog.Logger
+	// What was committed since the last flush, and what those who wait are to
+	// hear; both are of the store's goroutine.
+	untold   []Entry
+	answers  []func()
 	refusals atomic.Uint64
 }
 
@@ -156,19 +156,18 @@ func New(store Store, now func() time.Time, limits Limits, observe func([]Entry)
 }
 
 // flush tells the observer what the last transaction brought, and then those
-// who wait: whoever knows that a command is done may count on its having been
-// told.
+// who wait, in order: whoever knows that a command is done may count on its
+// having been told.
 func (j *Journal) flush() {
-	if len(j.untold) == 0 {
-		return
+	if len(j.untold) > 0 {
+		j.observe(j.untold)
 	}
-	j.observe(j.untold)
-	for i, done := range j.waiting {
-		done(j.untold[i], nil)
+	for _, answer := range j.answers {
+		answer()
 	}
 	clear(j.untold)
-	clear(j.waiting)
-	j.untold, j.waiting = j.untold[:0], j.waiting[:0]
+	clear(j.answers)
+	j.untold, j.answers = j.untold[:0], j.answers[:0]
 }
 
 // Submit hands in a command and returns at once. Commands of one goroutine are
@@ -194,12 +193,12 @@ func (j *Journal) Submit(cmd chat.Command, settles string, done func(Entry, erro
 		},
 		func(err error) {
 			if err != nil {
-				j.refuse(done, j.publicError(actor.Meeting, err))
+				j.answers = append(j.answers, func() { j.refuse(done, j.publicError(actor.Meeting, err)) })
 				return
 			}
 			entry.Settles = settles
 			j.untold = append(j.untold, entry)
-			j.waiting = append(j.waiting, done)
+			j.answers = append(j.answers, func() { done(entry, nil) })
 		})
 	if err != nil {
 		j.refuse(done, j.publicError(actor.Meeting, err))

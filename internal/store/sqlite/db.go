@@ -152,7 +152,7 @@ func (db *DB) open(ctx context.Context) error {
 func ownFile(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return err
+		return fmt.Errorf("the database is not writable: %w", err)
 	}
 	return f.Close()
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/parley-chat/parley/internal/chat"
@@ -40,35 +41,32 @@ func (db *DB) Entries(ctx context.Context, meeting chat.MeetingID, after uint64,
 	if after >= h.Seq || limit <= 0 {
 		return nil, nil
 	}
-	want := int(min(h.Seq-after, uint64(limit)))
-	sent, err := db.sentAfter(ctx, h, after, want)
+	want := min(h.Seq-after, uint64(limit))
+	sent, err := db.sent(ctx, h, after, after+want)
 	if err != nil {
 		return nil, classify(err)
 	}
-	changed, err := db.changedAfter(ctx, h, after, want)
+	changed, err := db.changed(ctx, h, after, after+want)
 	if err != nil {
 		return nil, classify(err)
 	}
 	entries := append(sent, changed...)
 	slices.SortFunc(entries, func(a, b journal.Entry) int { return int(int64(a.Seq) - int64(b.Seq)) })
 	for i := range want {
-		seq := after + 1 + uint64(i)
-		if i >= len(entries) || entries[i].Seq != seq {
+		if seq := after + 1 + i; i >= uint64(len(entries)) || entries[i].Seq != seq {
 			return nil, db.found(h.No, int64(seq))
 		}
-	}
-	entries = entries[:want]
-	for i := range entries {
 		if err := db.numberOwn(ctx, h.No, &entries[i]); err != nil {
 			return nil, err
 		}
 	}
-	return entries, nil
+	return entries[:want], nil
 }
 
-func (db *DB) sentAfter(ctx context.Context, h journal.Head, after uint64, limit int) ([]journal.Entry, error) {
+// sent reads the entries of messages sent, after one number and up to another.
+func (db *DB) sent(ctx context.Context, h journal.Head, after, last uint64) ([]journal.Entry, error) {
 	rows, err := db.query(ctx, `SELECT `+messageColumns+` FROM messages m
-		WHERE m.meeting = ? AND m.seq > ? AND m.seq <= ? ORDER BY m.seq LIMIT ?`, h.No, int64(after), int64(h.Seq), limit)
+		WHERE m.meeting = ? AND m.seq > ? AND m.seq <= ? ORDER BY m.seq`, h.No, int64(after), int64(last))
 	if err != nil {
 		return nil, err
 	}
@@ -91,10 +89,11 @@ func (db *DB) sentAfter(ctx context.Context, h journal.Head, after uint64, limit
 	return entries, rows.Err()
 }
 
-func (db *DB) changedAfter(ctx context.Context, h journal.Head, after uint64, limit int) ([]journal.Entry, error) {
+// changed reads the other entries, after one number and up to another.
+func (db *DB) changed(ctx context.Context, h journal.Head, after, last uint64) ([]journal.Entry, error) {
 	rows, err := db.query(ctx, `SELECT `+changeColumns+`, `+messageColumns+` FROM changes c
 		JOIN messages m ON m.meeting = c.meeting AND m.seq = c.target
-		WHERE c.meeting = ? AND c.seq > ? AND c.seq <= ? ORDER BY c.seq LIMIT ?`, h.No, int64(after), int64(h.Seq), limit)
+		WHERE c.meeting = ? AND c.seq > ? AND c.seq <= ? ORDER BY c.seq`, h.No, int64(after), int64(last))
 	if err != nil {
 		return nil, err
 	}
@@ -156,15 +155,24 @@ func (db *DB) Page(ctx context.Context, q journal.Query) (journal.Page, error) {
 		return journal.Page{}, err
 	}
 	q.Before = min(q.Before, h.Seq+1)
+	first, err := db.visibleSince(ctx, h)
+	if err != nil {
+		return journal.Page{}, classify(err)
+	}
+	last := q.Time
+	if !q.Backward {
+		first, last = max(first, q.Time), math.MaxInt64
+	}
+	bounds := []any{first, last, int64(h.VisibleFrom), int64(q.Before)}
 	want := q.Limit + 1
 	var public, private []chat.Message
 	if q.Filter != journal.Conversation {
-		if public, err = db.walk(ctx, h, q, publicWalk(q), []any{h.No, q.Time, int64(h.VisibleFrom), int64(q.Before)}, want); err != nil {
+		if public, err = db.walk(ctx, h, q, publicWalk(q), append([]any{h.No}, bounds...), want); err != nil {
 			return journal.Page{}, classify(err)
 		}
 	}
 	if q.Filter != journal.PublicOnly {
-		if private, err = db.walk(ctx, h, q, privateWalk(q), []any{h.No, string(q.Viewer), q.Time, int64(h.VisibleFrom), int64(q.Before)}, want); err != nil {
+		if private, err = db.walk(ctx, h, q, privateWalk(q), append([]any{h.No, string(q.Viewer)}, bounds...), want); err != nil {
 			return journal.Page{}, classify(err)
 		}
 	}
@@ -179,28 +187,46 @@ func (db *DB) Page(ctx context.Context, q journal.Query) (journal.Page, error) {
 	return journal.Page{Messages: messages[:min(q.Limit, len(messages))], More: more}, nil
 }
 
-func direction(q journal.Query) (compare, order string) {
-	if q.Backward {
-		return "<=", "DESC"
+// visibleSince gives the time of the first message that may be seen, so that a
+// walk does not go through all that was said in earlier sessions.
+func (db *DB) visibleSince(ctx context.Context, h journal.Head) (int64, error) {
+	if h.VisibleFrom <= 1 {
+		return math.MinInt64, nil
 	}
-	return ">=", "ASC"
+	var r messageRow
+	err := db.queryRow(ctx, `SELECT `+messageColumns+` FROM messages m WHERE m.meeting = ? AND m.seq >= ? ORDER BY m.seq LIMIT 1`,
+		[]any{h.No, int64(h.VisibleFrom)}, r.dest()...)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return math.MaxInt64, nil
+	case err != nil:
+		return 0, err
+	case !r.intact(): // its time is worth nothing
+		return math.MinInt64, nil
+	}
+	return r.at, nil
+}
+
+func order(q journal.Query) string {
+	if q.Backward {
+		return "DESC"
+	}
+	return "ASC"
 }
 
 func publicWalk(q journal.Query) string {
-	compare, order := direction(q)
 	index, which := `messages_public`, `m.pub > 0 AND m.deleted_at = 0`
 	if q.Filter == journal.PinnedOnly {
 		index, which = `messages_pinned`, `m.pinned = 1 AND m.pub > 0`
 	}
 	return `SELECT ` + messageColumns + ` FROM messages m INDEXED BY ` + index + ` WHERE m.meeting = ? AND ` + which +
-		` AND m.at ` + compare + ` ? AND m.seq >= ? AND m.seq < ? ORDER BY m.at ` + order
+		` AND m.at >= ? AND m.at <= ? AND m.seq >= ? AND m.seq < ? ORDER BY m.at ` + order(q)
 }
 
 func privateWalk(q journal.Query) string {
-	compare, order := direction(q)
 	return `SELECT ` + messageColumns + ` FROM mailbox b JOIN messages m ON m.meeting = b.meeting AND m.seq = b.seq
-		WHERE b.meeting = ? AND b.participant = ? AND b.at ` + compare + ` ? AND m.seq >= ? AND m.seq < ?
-		ORDER BY b.at ` + order
+		WHERE b.meeting = ? AND b.participant = ? AND b.at >= ? AND b.at <= ? AND m.seq >= ? AND m.seq < ?
+		ORDER BY b.at ` + order(q)
 }
 
 // walk reads on until it has as many messages of the page as are wanted.

@@ -101,26 +101,10 @@ func (db *DB) End(ctx context.Context, now time.Time) (int, error) {
 		[]any{now.UnixMilli()}, &due); err != nil || due == 0 {
 		return 0, err
 	}
-	ended := 0
-	err := db.updateBehind(ctx, func(tx *Tx) error {
-		ended = 0
-		ids, err := tx.due(now)
-		if err != nil {
-			return err
-		}
-		for _, s := range ids {
-			if err := tx.forgetHead(s.meeting); err != nil {
-				return err
-			}
-			if _, err := tx.exec(`UPDATE sessions SET ended_at = ends_at WHERE id = ?`, s.id); err != nil {
-				return err
-			}
-			if _, err := tx.exec(`UPDATE meetings SET session = NULL WHERE session = ?`, s.id); err != nil {
-				return err
-			}
-			ended++
-		}
-		return nil
+	var ended int
+	err := db.updateBehind(ctx, func(tx *Tx) (err error) {
+		ended, err = tx.end(now)
+		return err
 	})
 	if err != nil {
 		return 0, err
@@ -128,17 +112,38 @@ func (db *DB) End(ctx context.Context, now time.Time) (int, error) {
 	return ended, nil
 }
 
+// end ends the sessions that are due.
+func (tx *Tx) end(now time.Time) (int, error) {
+	sessions, err := tx.due(now)
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range sessions {
+		if err := tx.forgetHead(s.meeting); err != nil {
+			return 0, err
+		}
+		if _, err := tx.exec(`UPDATE sessions SET ended_at = ends_at WHERE id = ?`, s.id); err != nil {
+			return 0, err
+		}
+		if _, err := tx.exec(`UPDATE meetings SET session = NULL WHERE no = ? AND session = ?`, s.no, s.id); err != nil {
+			return 0, err
+		}
+	}
+	return len(sessions), nil
+}
+
 type dueSession struct {
 	id      string
 	meeting chat.MeetingID
+	no      int64
 }
 
 func (tx *Tx) due(now time.Time) ([]dueSession, error) {
 	var sessions []dueSession
-	err := tx.rowsOf(`SELECT s.id, m.id FROM sessions s JOIN meetings m ON m.no = s.meeting
+	err := tx.rowsOf(`SELECT s.id, m.id, m.no FROM sessions s JOIN meetings m ON m.no = s.meeting
 		WHERE s.ended_at IS NULL AND s.ends_at <= ? LIMIT 500`, []any{now.UnixMilli()}, func(scan func(...any) error) error {
 		var s dueSession
-		if err := scan(&s.id, &s.meeting); err != nil {
+		if err := scan(&s.id, &s.meeting, &s.no); err != nil {
 			return err
 		}
 		sessions = append(sessions, s)
@@ -203,7 +208,7 @@ func (db *DB) Peers(ctx context.Context, meeting chat.MeetingID) (room.Session, 
 
 // Live implements room.Sessions.
 func (db *DB) Live(ctx context.Context) ([]chat.MeetingID, error) {
-	rows, err := db.query(ctx, `SELECT m.id FROM sessions s JOIN meetings m ON m.session = s.id
+	rows, err := db.query(ctx, `SELECT m.id FROM sessions s JOIN meetings m ON m.no = s.meeting AND m.session = s.id
 		WHERE s.ended_at IS NULL AND s.ends_at IS NULL`)
 	if err != nil {
 		return nil, err
