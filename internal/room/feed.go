@@ -22,6 +22,7 @@ type Feed struct {
 	answers int // what the answers that wait cost
 	drained chan struct{}
 	pings   []uint64 // the last entry sent before each unanswered ping
+	ending  *Closed  // to be closed with when all has gone out
 	closed  *Closed
 }
 
@@ -182,6 +183,9 @@ func (f *Feed) take(bufs [][]byte) ([][]byte, error) {
 		close(f.drained)
 		f.drained = nil
 	}
+	if f.ending != nil && len(bufs) == 0 && len(f.queue) == 0 {
+		f.close(f.ending)
+	}
 	if f.closed != nil {
 		return nil, f.closed
 	}
@@ -225,6 +229,12 @@ func (f *Feed) AwaitRoom(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// finish ends the feed when everything that waits has gone out.
+func (f *Feed) finish(reason *Closed) {
+	f.ending = reason
+	f.rouse()
 }
 
 // Close ends the feed; Next gives the reason at once.

@@ -130,15 +130,20 @@ func (h *Hub) Room(ctx context.Context, meeting chat.MeetingID) (*Room, error) {
 }
 
 // Restore loads the rooms of all sessions that were live when the server last
-// stopped, so that those of their peers who do not come back leave in time.
+// stopped, so that those of their peers who do not come back leave in time. A
+// room that cannot be loaded is tried again when somebody comes.
 func (h *Hub) Restore(ctx context.Context) error {
 	meetings, err := h.sessions.Live(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the live sessions: %w", err)
 	}
 	for _, id := range meetings {
-		if _, err := h.Room(ctx, id); err != nil {
-			return err
+		_, err := h.Room(ctx, id)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			h.config.Logger.Error("a live session could not be restored", "meeting", id, "err", err)
 		}
 	}
 	return nil
@@ -404,7 +409,7 @@ func (h *Hub) Drain() {
 	for _, r := range h.all() {
 		r.mu.Lock()
 		for _, f := range r.feeds {
-			f.close(ClosedRestart)
+			f.finish(ClosedRestart)
 		}
 		r.mu.Unlock()
 	}

@@ -58,13 +58,14 @@ func (s *Server) Serve(ctx context.Context, handler http.Handler, listeners []Li
 	down, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.DrainTimeout)
 	defer cancel()
 	// Sockets and requests end side by side; only then is the store closed.
-	errs := make(chan error, 1)
-	go func() { errs <- s.sockets.Drain(down) }()
+	var drained sync.WaitGroup
+	drained.Go(func() { s.drain(down) })
 	if err := web.Shutdown(down); err != nil {
 		_ = web.Close()
 	}
 	serving.Wait()
-	err = errors.Join(<-errs, finish())
+	drained.Wait()
+	err = finish()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)
 	}

@@ -179,7 +179,16 @@ func (s *Server) Run(ctx context.Context) error {
 	<-ctx.Done()
 	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.DrainTimeout)
 	defer cancel()
-	return errors.Join(s.sockets.Drain(draining), finish())
+	s.drain(draining)
+	return finish()
+}
+
+// drain ends the sockets. Peers that cannot be told in time find out by
+// themselves.
+func (s *Server) drain(ctx context.Context) {
+	if err := s.sockets.Drain(ctx); err != nil {
+		s.config.Logger.Warn("not all peers could be told that the server stops", "err", err)
+	}
 }
 
 // start starts the work in the background. finish, to be called after the

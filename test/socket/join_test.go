@@ -2,9 +2,12 @@ package socket_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"testing"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/directory"
 	"github.com/parley-chat/parley/protocol"
@@ -155,5 +158,32 @@ func TestSessionOutlivesARestart(t *testing.T) {
 	}
 	if got := w.history(back); !slices.Equal(got, []string{"before"}) {
 		t.Errorf("history after the restart: %q", got)
+	}
+}
+
+func TestStopStillEchoesWhatWasStored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	someone := w.invite("Alice", "group_call_host")
+	alice := w.join(someone)
+	const n = 150
+	for i := range n {
+		w.must(nil, alice.Send(w.ctx, alice.NewID(), protocol.SendMessageToRoom, &rtkwire.SendToRoom{Payload: fmt.Sprint(i)}))
+	}
+	w.stop()
+	w.must(alice.Closed(w.ctx))
+	var echoed []string
+	for _, f := range alice.Frames() {
+		if protocol.Event(f.GetEvent()) == protocol.SendMessageToRoom {
+			var m rtkwire.OneChatMessage
+			w.must(nil, proto.Unmarshal(f.GetPayload(), &m))
+			echoed = append(echoed, m.GetMessage().GetPayload())
+		}
+	}
+	w.start()
+	back := w.connect(someone, peer.Options{ID: alice.ID})
+	w.must(back.Join(w.ctx, ""))
+	if stored := w.history(back); !slices.Equal(echoed, stored) {
+		t.Errorf("%d were stored, %d echoed before the end", len(stored), len(echoed))
 	}
 }

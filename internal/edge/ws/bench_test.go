@@ -217,9 +217,9 @@ func BenchmarkDeliver(b *testing.B) {
 				b.Fatal(err)
 			}
 			for len(r.Participants(ids(peers))) < peers {
-				time.Sleep(10 * time.Millisecond)
+				<-time.After(10 * time.Millisecond)
 			}
-			time.Sleep(500 * time.Millisecond) // what the joins have caused goes out
+			<-time.After(500 * time.Millisecond) // what the joins have caused goes out
 			l.await(0)
 			entries := make([]journal.Entry, inFlight)
 			bytes := 0
@@ -275,9 +275,9 @@ func BenchmarkIdle(b *testing.B) {
 			if time.Now().After(deadline) {
 				b.Fatalf("%d have joined", n)
 			}
-			time.Sleep(10 * time.Millisecond)
+			<-time.After(10 * time.Millisecond)
 		}
-		time.Sleep(12 * time.Second) // a round of pings
+		<-time.After(12 * time.Second) // a round of pings
 		after := resident(b)
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"runtime/debug"
+	"sync"
 
 	"github.com/gofrs/uuid/v5"
 	"golang.org/x/sync/semaphore"
@@ -54,6 +55,8 @@ type peer struct {
 func (s *Server) serve(conn *transport.Conn, info room.Info, access directory.Access) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
+	answered := sync.OnceFunc(s.readers.Done)
+	defer answered()
 	connection, err := s.Hub.Connect(ctx, access.Meeting.ID, info)
 	if err != nil {
 		s.Logger.Debug("a peer could not be taken in", "meeting", access.Meeting.ID, "err", err)
@@ -70,7 +73,16 @@ func (s *Server) serve(conn *transport.Conn, info room.Info, access directory.Ac
 	if connection.Missed != nil {
 		p.replay(ctx, *connection.Missed)
 	}
-	code, reason, goodbye := closing(p.read(ctx))
+	silenced := context.AfterFunc(s.reading, conn.Interrupt)
+	defer silenced()
+	end := p.read(ctx)
+	if errors.Is(end, transport.ErrInterrupted) {
+		// The writer closes, once everything has gone out.
+		_ = p.pending.Acquire(ctx, maxPending)
+		answered()
+		<-written
+	}
+	code, reason, goodbye := closing(end)
 	// Before the writer ends, for it would close with a code of its own, and
 	// one that is stuck would not end.
 	conn.Close(code, reason)

@@ -75,12 +75,15 @@ type Server struct {
 	Config
 	rates *rates
 
-	ctx  context.Context // ends when connections have to end
-	stop context.CancelFunc
+	ctx     context.Context // ends when connections have to end
+	stop    context.CancelFunc
+	reading context.Context // ends when nothing more is to be read
+	silence context.CancelFunc
 
 	mu       sync.Mutex
 	draining bool
-	peers    sync.WaitGroup
+	peers    sync.WaitGroup // connections
+	readers  sync.WaitGroup // those whose requests are not all answered
 }
 
 // Timeouts of a connection.
@@ -96,7 +99,10 @@ func New(config Config) *Server {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	return &Server{Config: config, rates: newRates(config.Now), ctx: ctx, stop: stop}
+	reading, silence := context.WithCancel(ctx)
+	return &Server{
+		Config: config, rates: newRates(config.Now), ctx: ctx, stop: stop, reading: reading, silence: silence,
+	}
 }
 
 // ServeHTTP lets a peer in. Whoever may not come in gets an HTTP status and no
@@ -116,6 +122,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		MaxMessage: protocol.MaxMessage, Idle: idleTimeout, Message: messageTimeout,
 	})
 	if err != nil {
+		s.readers.Done()
 		s.peers.Done()
 		s.Logger.Debug("a socket could not be opened", "err", err)
 		return
@@ -136,24 +143,35 @@ func (s *Server) begin() bool {
 		return false
 	}
 	s.peers.Add(1)
+	s.readers.Add(1)
 	return true
 }
 
-// Drain refuses further peers, tells those who are here to come back, and
-// returns when all are gone or ctx ends.
+// Drain refuses further peers and reads no more requests. When those that were
+// read have been answered, it lets everything go out, tells the peers to come
+// back, and returns when all are gone or ctx ends.
 func (s *Server) Drain(ctx context.Context) error {
 	s.mu.Lock()
 	s.draining = true
 	s.mu.Unlock()
-	s.Hub.Drain()
-	gone := make(chan struct{})
-	go func() { s.peers.Wait(); close(gone) }()
+	s.silence()
 	defer s.stop()
+	answered := waitFor(ctx, &s.readers)
+	s.Hub.Drain()
+	if err := errors.Join(answered, waitFor(ctx, &s.peers)); err != nil {
+		return fmt.Errorf("draining sockets: %w", err)
+	}
+	return nil
+}
+
+func waitFor(ctx context.Context, group *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() { group.Wait(); close(done) }()
 	select {
-	case <-gone:
+	case <-done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("draining sockets: %w", context.Cause(ctx))
+		return context.Cause(ctx)
 	}
 }
 

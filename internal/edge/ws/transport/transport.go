@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -105,6 +106,29 @@ type Conn struct {
 	// Guarded by pace:
 	closing bool      // writes get no more time
 	given   time.Time // when the write deadline was last set
+
+	interrupted atomic.Bool // nothing more is read
+}
+
+// ErrInterrupted is what Read gives after Interrupt.
+var ErrInterrupted = errors.New("reading was ended")
+
+// Interrupt ends the reading: what the peer still sends is not read. Writing
+// goes on.
+func (c *Conn) Interrupt() {
+	c.interrupted.Store(true)
+	_ = c.conn.SetReadDeadline(time.Now())
+}
+
+// readBy sets the deadline for reading, unless that was interrupted.
+func (c *Conn) readBy(deadline time.Time) error {
+	if err := c.conn.SetReadDeadline(deadline); err != nil {
+		return fmt.Errorf("setting a deadline: %w", err)
+	}
+	if c.interrupted.Load() {
+		return ErrInterrupted
+	}
+	return nil
 }
 
 // Accept upgrades a request. When it fails, it has answered the request.
@@ -132,8 +156,8 @@ func newConn(conn net.Conn, reader *bufio.Reader, config Config) *Conn {
 // with the same buf. Pings are answered meanwhile. The error is a *CloseError
 // where there is a close code to say or to hear.
 func (c *Conn) Read(buf []byte) (Kind, []byte, error) {
-	if err := c.conn.SetReadDeadline(time.Now().Add(c.config.Idle)); err != nil {
-		return 0, nil, fmt.Errorf("setting a deadline: %w", err)
+	if err := c.readBy(time.Now().Add(c.config.Idle)); err != nil {
+		return 0, nil, err
 	}
 	buf = buf[:0]
 	var kind Kind
@@ -181,8 +205,8 @@ func (c *Conn) header(fragmented bool) (ws.Header, error) {
 		return h, c.broken(err)
 	}
 	if !fragmented && !h.OpCode.IsControl() {
-		if err := c.conn.SetReadDeadline(time.Now().Add(c.config.Message)); err != nil {
-			return h, fmt.Errorf("setting a deadline: %w", err)
+		if err := c.readBy(time.Now().Add(c.config.Message)); err != nil {
+			return h, err
 		}
 	}
 	state := ws.StateServerSide
@@ -212,6 +236,9 @@ func (c *Conn) payload(h ws.Header, buf []byte) ([]byte, error) {
 
 // broken makes an end of the stream in the middle of a frame what it is.
 func (c *Conn) broken(err error) error {
+	if c.interrupted.Load() {
+		return ErrInterrupted
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return &CloseError{Code: ClosePolicy, Reason: "nothing came in time"}
 	}
