@@ -172,9 +172,10 @@ func (j *Journal) flush() {
 
 // Submit hands in a command and returns at once. Commands of one goroutine are
 // decided in its order. done is called once: with the entry when it is durable
-// and the observer has been told of it, or with why not: an *chat.Error, or *chat.Repeated for a send that was stored
-// before. It is called from a goroutine of the store that must not be held up,
-// or, where the command cannot even wait, by Submit itself before it returns.
+// and the observer has been told of it, or with why not: an *chat.Error, or
+// *chat.Repeated for a send that was stored before. It is called in the order
+// of the commands from a goroutine of the store that must not be held up, or,
+// where a command cannot even wait, by Submit itself before it returns.
 // settles is handed through to Entry.Settles.
 func (j *Journal) Submit(cmd chat.Command, settles string, done func(Entry, error)) {
 	actor := cmd.By()

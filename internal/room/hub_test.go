@@ -61,11 +61,31 @@ func TestRoomThatCouldNotBeLoadedIsTriedAnew(t *testing.T) {
 	if _, err := w.hub.Connect(t.Context(), meeting, infoOf("a1")); !errors.Is(err, w.journal.fault) {
 		t.Errorf("Connect: %v", err)
 	}
-	if err := w.hub.Restore(t.Context()); err != nil {
-		t.Errorf("Restore of nothing: %v", err)
-	}
 	w.journal.fault = nil
 	w.connect("a1")
+}
+
+// TestOneRoomThatCannotBeRestoredDoesNotKeepTheServerFromStarting: its peers
+// are looked at again when somebody comes.
+func TestOneRoomThatCannotBeRestoredDoesNotKeepTheServerFromStarting(t *testing.T) {
+	w := newWorld(t)
+	w.sessions.live = []chat.MeetingID{"damaged", meeting}
+	w.journal.damaged = "damaged"
+	if err := w.hub.Restore(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if rooms := w.hub.all(); len(rooms) != 1 || rooms[0].meeting != meeting {
+		t.Errorf("%d rooms are restored", len(rooms))
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	w.journal.gate = make(chan struct{})
+	w.sessions.live = []chat.MeetingID{"slow"}
+	if err := w.hub.Restore(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("who does not wait gets %v", err)
+	}
+	close(w.journal.gate)
+	w.hub.Close()
 }
 
 func TestEntriesToldWhileARoomLoadsAreNeitherLostNorDoubled(t *testing.T) {
@@ -209,8 +229,9 @@ func TestRoomThatCannotReadWhatItMissedSendsItsPeersBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				a, b := w.join("a1"), w.join("b1")
+				a, b, away := w.join("a1"), w.join("b1"), w.join("c1")
 				w.sent(a)
+				away.Room.Disconnect(away.Feed, false)
 				cause(w.journal)
 				w.journal.commit(meeting, "lost")
 				w.say("late")
@@ -218,7 +239,7 @@ func TestRoomThatCannotReadWhatItMissedSendsItsPeersBack(t *testing.T) {
 				w.wantEnd(a, ClosedFault)
 				w.wantEnd(b, ClosedFault)
 				w.journal.fault, w.journal.empty = nil, false
-				w.sessions.kept = []Kept{{Info: infoOf("a1")}, {Info: infoOf("b1")}}
+				w.sessions.kept = []Kept{{Info: infoOf("a1")}, {Info: infoOf("b1")}, {Info: infoOf("c1")}}
 				again := w.connect("a1")
 				if again.Room == a.Room || again.Missed == nil {
 					t.Fatal("the room was not loaded anew")
@@ -226,8 +247,10 @@ func TestRoomThatCannotReadWhatItMissedSendsItsPeersBack(t *testing.T) {
 				again.Missed.Slot.Fill(nil)
 				back := w.connect("b1")
 				back.Missed.Slot.Fill(nil)
+				w.connect("c1").Missed.Slot.Fill(nil)
 				// The end of the old connections, whenever it is noticed, says
 				// nothing about who is here.
+				b.Room.Leave(b.Feed)
 				a.Room.Disconnect(a.Feed, false)
 				b.Room.Disconnect(b.Feed, true)
 				time.Sleep(2 * restart)
@@ -282,6 +305,20 @@ func TestRoomIsKeptUntilALeavingIsRecorded(t *testing.T) {
 			t.Error("the room was not forgotten")
 		}
 	})
+}
+
+func TestConnectFindsTheRoomThatFollowsAForgottenOne(t *testing.T) {
+	w := newWorld(t)
+	old, err := w.hub.Room(t.Context(), meeting)
+	if err != nil || !old.retire() {
+		t.Fatal("the room was not given up", err)
+	}
+	found := make(chan *Connection)
+	go func() { found <- w.connect("a1") }()
+	w.hub.forget(old)
+	if c := <-found; c.Room == old {
+		t.Error("a peer was let into a room that nothing is told in")
+	}
 }
 
 // TestConnectWhileARoomIsForgotten connects and leaves while rooms are swept:
@@ -365,8 +402,8 @@ func TestWhatAPeerHasSeenIsWhatWasSentBeforeAnAnsweredPing(t *testing.T) {
 		a.Ponged() // answers nothing more
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
-		if got := w.sessions.seen["a1"]; got != 1 {
-			t.Errorf("saved as seen: %d, want 1", got)
+		if got := w.sessions.seen["a1"]; got != 1 || w.sessions.saves != 1 {
+			t.Errorf("saved as seen: %d, want 1; in %d writes", got, w.sessions.saves)
 		}
 		again := w.connect("a1")
 		if again.Missed == nil || again.Missed.After != 1 {

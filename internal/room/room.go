@@ -216,7 +216,7 @@ func (r *Room) enrol(info Info) {
 	if m.feed != nil {
 		return
 	}
-	if f := r.feeds[info.Peer]; f != nil && f.closed == nil {
+	if f := r.feeds[info.Peer]; f != nil {
 		r.attach(m, f)
 	} else {
 		r.expect(m, r.hub.config.Grace)

@@ -155,6 +155,36 @@ func TestPeerThatIsCutOffHasTimeToComeBack(t *testing.T) {
 	})
 }
 
+func TestPeerThatComesBackMissesNothingFromBeforeItJoined(t *testing.T) {
+	w := newWorld(t)
+	w.connect("b1")
+	w.say("before")
+	w.join("a1")
+	if again := w.connect("a1"); again.Missed == nil || again.Missed.After != 1 {
+		t.Errorf("missed: %+v", again.Missed)
+	}
+}
+
+func TestEachCutGivesTheWholeTimeAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.join("a1"), w.join("b1")
+		w.sent(a)
+		b.Room.Disconnect(b.Feed, false)
+		time.Sleep(grace - time.Second)
+		again := w.connect("b1")
+		again.Missed.Slot.Fill(nil)
+		again.Room.Disconnect(again.Feed, false)
+		time.Sleep(grace - time.Second)
+		synctest.Wait()
+		w.wantSent(a, "")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		w.wantSent(a, "-b1")
+		w.hub.Close()
+	})
+}
+
 func TestPeerThatDoesNotComeBackHasLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -29,7 +29,8 @@ type memory struct {
 	fault   error         // what reading fails with
 	gate    chan struct{} // if set, reading waits until it is closed
 	empty   bool          // reading finds nothing
-	reads   int           // calls of Entries
+	damaged chat.MeetingID
+	reads   int // calls of Entries
 }
 
 func (m *memory) commit(meeting chat.MeetingID, text string, audience ...chat.ParticipantID) journal.Entry {
@@ -62,6 +63,9 @@ func (m *memory) Position(ctx context.Context, meeting chat.MeetingID) (journal.
 	m.wait(ctx)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if meeting == m.damaged {
+		return journal.Head{}, journal.ErrDamaged
+	}
 	return journal.Head{Meeting: meeting, Seq: uint64(len(m.entries[meeting]))}, m.fault
 }
 
@@ -85,6 +89,7 @@ type rows struct {
 	live    []chat.MeetingID
 	left    []chat.PeerID
 	seen    map[chat.PeerID]uint64
+	saves   int           // calls of Seen
 	gate    chan struct{} // if set, recording that a peer left waits until it is closed
 }
 
@@ -116,6 +121,7 @@ func (s *rows) Left(_ context.Context, _ chat.SessionID, peer chat.PeerID) error
 func (s *rows) Seen(_ context.Context, seen []Seen) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.saves++
 	for _, one := range seen {
 		s.seen[one.Peer] = one.Seq
 	}

@@ -116,8 +116,57 @@ func TestReturningPeerIsToldWhatConcernsIt(t *testing.T) {
 	bob.say("one")
 	bob.get(protocol.SendMessageToPeers, &rtkwire.SendToPeers{Payload: "to alice", PeerIds: []string{"alice"}}, new(rtkwire.OneChatMessage))
 	bob.get(protocol.SendMessageToPeers, &rtkwire.SendToPeers{Payload: "to carol", PeerIds: []string{"carol"}}, new(rtkwire.OneChatMessage))
-	if got, want := texted(again().frames()), []string{"one", "to alice"}; !slices.Equal(got, want) {
+	var gone rtkwire.OneChatMessage
+	bob.get(protocol.SendMessageToRoom, &rtkwire.SendToRoom{Payload: "regretted"}, &gone)
+	bob.get(protocol.DeleteMessage, &rtkwire.DeleteMessage{ChatId: gone.GetMessage().GetChatId()}, new(rtkwire.DeleteMessage))
+	told := again().frames()
+	if got, want := texted(told), []string{"one", "to alice"}; !slices.Equal(got, want) {
 		t.Errorf("told %q, want %q", got, want)
+	}
+	if last := told[len(told)-1]; protocol.Event(last.GetEvent()) != protocol.DeleteMessage {
+		t.Errorf("the last thing told is event %d", last.GetEvent())
+	}
+}
+
+// TestHistoryEndsWhereItsAnswerStands says something while the history is
+// read: it must come once, after the answer.
+func TestHistoryEndsWhereItsAnswerStands(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.sit("alice", ""), w.sit("bob", "")
+	bob.say("before")
+	w.reading = func() { bob.say("meanwhile") }
+	raw, _ := alice.request(protocol.GetMessages, nil)
+	alice.frames()
+	alice.handle(t.Context(), raw)
+	frames := alice.frames()
+	var history rtkwire.ChatMessages
+	if len(frames) != 2 || proto.Unmarshal(frames[0].GetPayload(), &history) != nil {
+		t.Fatalf("%d frames", len(frames))
+	}
+	if m := history.GetMessages(); len(m) != 1 || m[0].GetPayload() != "before" {
+		t.Errorf("the history is %v", m)
+	}
+	if got := texted(frames[1:]); !slices.Equal(got, []string{"meanwhile"}) {
+		t.Errorf("after it came %q", got)
+	}
+}
+
+func TestCommandsThatAreDoneMakeRoomForMore(t *testing.T) {
+	w := newWorld(t)
+	alice := w.sit("alice", "")
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	for n := range 2 * maxPending {
+		w.advance(time.Second)
+		raw, _ := alice.request(protocol.SendMessageToRoom, &rtkwire.SendToRoom{Payload: "stored"})
+		if n%2 == 1 {
+			raw, _ = alice.request(protocol.DeleteMessage, &rtkwire.DeleteMessage{ChatId: "refused"})
+		}
+		alice.handle(ctx, raw)
+		alice.frames()
+	}
+	if ctx.Err() != nil {
+		t.Error("commands that are done still count as pending")
 	}
 }
 

@@ -44,6 +44,7 @@ type world struct {
 	entering chan struct{} // if set, entering a session waits until it is closed
 	leaving  chan struct{} // the same for recording that a peer left
 	submits  func(chat.Actor)
+	reading  func() // called before a page is read
 }
 
 const meeting = chat.MeetingID("11111111-1111-4111-8111-111111111111")
@@ -245,6 +246,9 @@ func (m memory) Newest(ctx context.Context, q journal.Query) ([]chat.Message, er
 }
 
 func (m memory) Page(_ context.Context, q journal.Query) (journal.Page, error) {
+	if m.reading != nil {
+		m.reading()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	q = q.Normalise()

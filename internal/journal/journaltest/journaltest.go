@@ -60,6 +60,7 @@ func Run(t *testing.T, factory Factory) {
 		{"FollowersWhileOthersWrite", followersWhileOthersWrite},
 		{"PagesWhileOthersWrite", pagesWhileOthersWrite},
 		{"OrderOfOneSubmitter", orderOfOneSubmitter},
+		{"ToldBeforeAnswered", toldBeforeAnswered},
 		{"ClockStepsBack", clockStepsBack},
 		{"OwnEntryIsRecognised", ownEntryIsRecognised},
 
@@ -78,6 +79,7 @@ func Run(t *testing.T, factory Factory) {
 		{"CursorsAnywhere", cursorsAnywhere},
 		{"PagesOfEachFilter", pagesOfEachFilter},
 		{"BoundsAreInclusive", boundsAreInclusive},
+		{"PagesAheadOfTheClock", pagesAheadOfTheClock},
 		{"PageBeforeAnEntry", pageBeforeAnEntry},
 		{"DeletedIsGone", deletedIsGone},
 		{"PrivateStaysPrivate", privateStaysPrivate},

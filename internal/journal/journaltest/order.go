@@ -294,6 +294,35 @@ func clockStepsBack(t *testing.T, w *world) {
 	}
 }
 
+// Whoever has an answer may count on it that the observer was told: also who
+// learns that a send is the repeat of one in the same transaction.
+func toldBeforeAnswered(t *testing.T, w *world) {
+	a, b, _ := w.three()
+	gate := w.block()
+	answers := make(chan string, 3)
+	answer := func(what string) func(journal.Entry, error) {
+		return func(journal.Entry, error) {
+			w.tape.mu.Lock()
+			defer w.tape.mu.Unlock()
+			answers <- fmt.Sprintf("%s, %d told", what, len(w.tape.entries[a.Meeting]))
+		}
+	}
+	w.journal.Submit(called("one", a.say("hello")), "", answer("first"))
+	w.journal.Submit(called("one", a.say("hello")), "", answer("repeat"))
+	w.journal.Submit(b.say("hello yourself"), "", answer("last"))
+	close(gate.goOn)
+	for _, want := range []string{"first, 2 told", "repeat, 2 told", "last, 2 told"} {
+		select {
+		case got := <-answers:
+			if got != want {
+				t.Errorf("answer: %s; want %s", got, want)
+			}
+		case <-time.After(patience):
+			t.Fatal("no answer")
+		}
+	}
+}
+
 func ownEntryIsRecognised(t *testing.T, w *world) {
 	a, _, _ := w.three()
 	acked := make(chan journal.Entry, 1)

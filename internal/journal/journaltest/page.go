@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/journal"
@@ -105,6 +106,34 @@ func boundsAreInclusive(t *testing.T, w *world) {
 		w.must(err)
 		if len(page.Messages) != 1 || page.Messages[0].ID != newest.ID {
 			t.Errorf("%d ms ahead of the clock the newest message is %v, want message %d", ahead, outline(page.Messages), newest.Seq)
+		}
+	}
+}
+
+// Turning pages works through the journal too, while the times of the entries
+// are ahead of the clock.
+func pagesAheadOfTheClock(t *testing.T, w *world) {
+	tw := scripted(w)
+	w.clock.advance(-time.Hour)
+	for _, filter := range []journal.Filter{journal.PublicOnly, journal.PinnedOnly, journal.Everything} {
+		for _, backward := range []bool{false, true} {
+			q := tw.query(tw.people[0], filter, backward)
+			want, got := outline(tw.model.shown(q)), []string{}
+			for q.Limit = 2; ; {
+				page, err := w.journal.Page(w.ctx, q)
+				w.must(err)
+				got = append(got, outline(page.Messages)...)
+				if !page.More || len(got) > len(want) {
+					break
+				}
+				q.Time = page.Messages[len(page.Messages)-1].SentAt + 1
+				if backward {
+					q.Time -= 2
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: the pages are %v, want %v", describe(q), got, want)
+			}
 		}
 	}
 }

@@ -58,7 +58,7 @@ func TestDirectoryInPlaceOfTheDatabase(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "parley.db"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	wantRefused(t, dir, "not writable")
+	wantRefused(t, dir, "parley.db")
 }
 
 func TestNewerDataIsRefused(t *testing.T) {
@@ -120,13 +120,13 @@ func TestOddDirectories(t *testing.T) {
 // What the store holds is nobody else's to read.
 func TestDirectoryIsPrivate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	openAt(t, dir)
-	info, err := os.Stat(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if mode := info.Mode().Perm(); mode != 0o700 {
-		t.Errorf("the data directory has mode %o, want 700", mode)
+	tk := newTalk(t, dir)
+	for name, want := range map[string]os.FileMode{"": 0o700, "parley.db": 0o600, "parley.db-wal": 0o600, "parley.lock": 0o600} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		tk.must(err)
+		if mode := info.Mode().Perm(); mode != want {
+			t.Errorf("%q in the data directory has mode %o, want %o", name, mode, want)
+		}
 	}
 }
 

@@ -335,30 +335,30 @@ func TestAStreamThatEndsIsNoClose(t *testing.T) {
 // TestSilenceEndsTheConnection begins a message, or none, and then says no
 // more than pings.
 func TestSilenceEndsTheConnection(t *testing.T) {
+	whole := masked(true, ws.OpText, []byte("hello"))
+	begun, more, pong := masked(false, ws.OpText, []byte("hello")), masked(false, ws.OpContinuation, []byte("x")), masked(true, ws.OpPong, nil)
 	for name, test := range map[string]struct {
-		raw  []byte
-		want time.Duration
+		first, then []byte // then comes every second
+		want        time.Duration
 	}{
-		"nothing at all":      {nil, config.Idle},
-		"half a header":       {masked(true, ws.OpText, []byte("hello"))[:1], config.Idle},
-		"a header":            {masked(true, ws.OpText, []byte("hello"))[:6], config.Message},
-		"half a message":      {masked(true, ws.OpText, []byte("hello"))[:8], config.Message},
-		"the first fragment":  {masked(false, ws.OpText, []byte("hello")), config.Message},
-		"some more fragments": {join(masked(false, ws.OpText, nil), masked(false, ws.OpContinuation, []byte("x"))), config.Message},
+		"nothing at all":        {nil, nil, config.Idle},
+		"pongs alone":           {nil, pong, config.Idle},
+		"half a header":         {whole[:1], nil, config.Idle},
+		"a header":              {whole[:6], nil, config.Message},
+		"half a message":        {whole[:8], nil, config.Message},
+		"a fragment":            {begun, nil, config.Message},
+		"a fragment and pongs":  {begun, pong, config.Message},
+		"fragments without end": {begun, more, config.Message},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := pipe(t)
 				start := time.Now()
 				go func() {
-					_, _ = c.Write(test.raw)
-					if strings.HasSuffix(name, "fragments") || strings.HasPrefix(name, "the first") {
-						for range 100 {
-							time.Sleep(time.Second)
-							if _, err := c.Write(masked(true, ws.OpPong, nil)); err != nil {
-								return
-							}
-						}
+					_, err := c.Write(test.first)
+					for err == nil && test.then != nil {
+						time.Sleep(time.Second)
+						_, err = c.Write(test.then)
 					}
 				}()
 				_, _, err := c.server.Read(nil)
@@ -366,7 +366,7 @@ func TestSilenceEndsTheConnection(t *testing.T) {
 				if took := time.Since(start); !ok || closed.Code != ClosePolicy || took != test.want {
 					t.Errorf("Read ended after %v with %v, want %v", took, err, test.want)
 				}
-				c.server.Close(CloseGoingAway, "")
+				c.server.conn.Close()
 			})
 		})
 	}
