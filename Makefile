@@ -49,11 +49,10 @@ check-generated:
 ## looks
 
 fmt:
-	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
+	$(TOOL) golangci-lint fmt
 
 lint: web/node_modules/.package-lock.json
-	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
-		if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):" $$unformatted; exit 1; fi
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):" $$unformatted; exit 1; fi
 	go mod tidy -diff
 	go vet ./...
 	$(TOOL) golangci-lint run --allow-parallel-runners

@@ -108,7 +108,8 @@ first (a certificate authority made on this machine, for localhost names only).
 Make meetings and participants by REST:
 
     curl {{.RESTURL}}/accounts/{{.AccountID}}/realtime/kit/{{.AppID}}/meetings \
-      -H "Authorization: Bearer {{.APIToken}}" -d '{"title":"Standup"}'
+      -H "Authorization: Bearer {{.APIToken}}" \
+      -H "Content-Type: application/json" -d '{"title":"Standup"}'
 
     older form   {{.V2URL}} with Basic auth {{.AppID}}:{{.APIToken}}
     https        {{.APIURL}}

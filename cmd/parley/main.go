@@ -81,14 +81,17 @@ func main() {
 	}))
 	command, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	log := c.Log.logger(os.Stderr)
-	command.BindTo(ctx, (*context.Context)(nil))
-	command.BindTo(os.Stdout, (*io.Writer)(nil))
-	if err := command.Run(log); err != nil {
+	if err := run(command, c.Log.logger(os.Stderr)); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "parley:", err)
-		stop()
 		os.Exit(exitFailure)
 	}
+}
+
+// run carries out a command until it is done or told to stop.
+func run(command *kong.Context, log *slog.Logger) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	command.BindTo(ctx, (*context.Context)(nil))
+	command.BindTo(os.Stdout, (*io.Writer)(nil))
+	return command.Run(log)
 }

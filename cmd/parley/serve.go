@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -32,7 +31,7 @@ type serveCommand struct {
 }
 
 // Run serves until ctx ends.
-func (c serveCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) error {
+func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
 	config, err := c.tls()
 	if err != nil {
 		return err

@@ -58,7 +58,7 @@ func (t Tokens) Mint(who Identity, preset chat.PresetID) (string, error) {
 		return "", fmt.Errorf("the key for participant tokens has %d bytes, want %d", len(t.Key), KeySize)
 	}
 	issued := t.now().Truncate(time.Second)
-	c := claims{
+	c := &claims{
 		App: string(who.App), Meeting: string(who.Meeting), Participant: string(who.Participant), Preset: string(preset),
 		IssuedAt: jwt.NewNumericDate(issued), ExpiresAt: jwt.NewNumericDate(issued.Add(TokenLifetime)),
 	}
@@ -156,19 +156,19 @@ func (c *claims) complete() error {
 // The rest makes claims a jwt.Claims: only the times are for the parser.
 
 // GetExpirationTime implements jwt.Claims.
-func (c claims) GetExpirationTime() (*jwt.NumericDate, error) { return c.ExpiresAt, nil }
+func (c *claims) GetExpirationTime() (*jwt.NumericDate, error) { return c.ExpiresAt, nil }
 
 // GetIssuedAt implements jwt.Claims.
-func (c claims) GetIssuedAt() (*jwt.NumericDate, error) { return c.IssuedAt, nil }
+func (c *claims) GetIssuedAt() (*jwt.NumericDate, error) { return c.IssuedAt, nil }
 
 // GetNotBefore implements jwt.Claims.
-func (c claims) GetNotBefore() (*jwt.NumericDate, error) { return nil, nil }
+func (c *claims) GetNotBefore() (*jwt.NumericDate, error) { return nil, nil }
 
 // GetIssuer implements jwt.Claims.
-func (c claims) GetIssuer() (string, error) { return "", nil }
+func (c *claims) GetIssuer() (string, error) { return "", nil }
 
 // GetSubject implements jwt.Claims.
-func (c claims) GetSubject() (string, error) { return "", nil }
+func (c *claims) GetSubject() (string, error) { return "", nil }
 
 // GetAudience implements jwt.Claims.
-func (c claims) GetAudience() (jwt.ClaimStrings, error) { return nil, nil }
+func (c *claims) GetAudience() (jwt.ClaimStrings, error) { return nil, nil }

@@ -104,7 +104,7 @@ func TestFailuresOfTheStore(t *testing.T) {
 func TestRepeatIsHandedThrough(t *testing.T) {
 	repeat := &chat.Repeated{Message: chat.Message{ID: "earlier"}}
 	j := New(&faulty{fail: repeat}, at(start), Limits{}, nil, slog.New(slog.DiscardHandler))
-	if _, err := j.Append(t.Context(), hello); err != error(repeat) {
+	if _, err := j.Append(t.Context(), hello); !errors.Is(err, repeat) {
 		t.Errorf("got %v, want the repeat", err)
 	}
 }

@@ -216,7 +216,7 @@ func (f *Feed) AwaitRoom(ctx context.Context) error {
 	f.room.mu.Lock()
 	if f.closed != nil || f.answers <= maxAnswers {
 		f.room.mu.Unlock()
-		return nil
+		return nil //nolint:nilerr // closed is a state of the feed, which Next tells
 	}
 	if f.drained == nil {
 		f.drained = make(chan struct{})

@@ -172,14 +172,6 @@ func TestNoEndIsOneAfterWhichClientsStayAway(t *testing.T) {
 	}
 }
 
-// flood says more than a peer may lag behind.
-func (w *world) flood() {
-	text := strings.Repeat("x", 10<<10)
-	for range (retained+2*maxChunk)/len(text) + 1 {
-		w.say(text)
-	}
-}
-
 func TestPeerThatLagsIsClosedAndHurtsNobody(t *testing.T) {
 	w := newWorld(t)
 	lags, reads := w.join("a1"), w.join("b1")

@@ -313,6 +313,9 @@ func TestConnectFindsTheRoomThatFollowsAForgottenOne(t *testing.T) {
 	if err != nil || !old.retire() {
 		t.Fatal("the room was not given up", err)
 	}
+	if _, err := old.connect(infoOf("a1")); !errors.Is(err, errForgotten) {
+		t.Errorf("the old room says %v", err)
+	}
 	found := make(chan *Connection)
 	go func() { found <- w.connect("a1") }()
 	w.hub.forget(old)
@@ -414,6 +417,24 @@ func TestWhatAPeerHasSeenIsWhatWasSentBeforeAnAnsweredPing(t *testing.T) {
 		a.Ponged()
 		if third := w.connect("a1"); third.Missed.After != 1 {
 			t.Errorf("missed: %+v", third.Missed)
+		}
+	})
+}
+
+func TestWhatIsSavedAlreadyIsNotSavedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.run()
+		a := w.join("a1")
+		w.say("one")
+		for range 10 {
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			a.Ponged()
+			w.sent(a)
+		}
+		if w.sessions.saves != 1 {
+			t.Errorf("%d writes for one entry seen", w.sessions.saves)
 		}
 	})
 }

@@ -14,7 +14,7 @@ func advertised(listen string) ([]netip.AddrPort, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the ICE address: %w", err)
 	}
-	if ip, err := netip.ParseAddr(host); host != "" && (err != nil || !ip.IsUnspecified()) {
+	if !everywhere(host) {
 		return nil, nil // package ice takes the address it listens on
 	}
 	interfaces, err := net.InterfaceAddrs()
@@ -40,4 +40,11 @@ func advertised(listen string) ([]netip.AddrPort, error) {
 	}
 	const most = 16
 	return reachable[:min(len(reachable), most)], nil
+}
+
+// everywhere tells whether to listen on this host is to listen on all
+// addresses.
+func everywhere(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "" || (err == nil && ip.IsUnspecified())
 }

@@ -185,14 +185,14 @@ func arrived(r *rand.Rand) uint8 {
 
 // blend is the old page with the given sectors of the new one. A nil page
 // counts as zeros.
-func blend(old, new *page, sectors uint8) *page {
+func blend(old, fresh *page, sectors uint8) *page {
 	var blended page
 	if old != nil {
 		blended = *old
 	}
 	for s := range pageSize / sectorSize {
 		if sectors&(1<<s) != 0 {
-			copy(blended[s*sectorSize:(s+1)*sectorSize], new[s*sectorSize:])
+			copy(blended[s*sectorSize:(s+1)*sectorSize], fresh[s*sectorSize:])
 		}
 	}
 	return &blended

@@ -187,7 +187,7 @@ func (s *source) Read(p []byte) (int, error) {
 	if s.left < 0 {
 		return 0, blob.ErrTooLarge
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		// A reader that the context broke off may say so in words of its own.
 		err = fmt.Errorf("read the content: %w", errors.Join(err, s.ctx.Err()))
 	}

@@ -58,16 +58,14 @@ func (w *answerWriter) session(o *offer, id uint64) {
 	w.line("s=-")
 	w.line("t=0 0")
 	w.line("a=ice-lite")
-	group := "a=group:BUNDLE"
-	members := 0
+	group := []string{"a=group:BUNDLE"}
 	for _, s := range o.sections {
 		if o.bundled(s) && !o.rejected(s) {
-			group += " " + s.mid
-			members++
+			group = append(group, s.mid)
 		}
 	}
-	if members > 0 {
-		w.line(group)
+	if len(group) > 1 {
+		w.line(strings.Join(group, " "))
 	}
 }
 

@@ -14,8 +14,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/parley-chat/parley/protocol/rtkwire"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/protocol/rtkwire"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden answers in testdata")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"reflect"
@@ -88,9 +89,7 @@ func (e *apiError) MarshalJSON() ([]byte, error) {
 
 // refuse writes a refusal outside huma.
 func (a *api) refuse(w http.ResponseWriter, e *apiError) {
-	for name, values := range e.GetHeaders() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), e.GetHeaders())
 	a.answer(w, e.status, e)
 }
 

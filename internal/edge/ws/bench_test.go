@@ -73,7 +73,7 @@ func listen(address, connections, perMeeting string) error {
 		go c.discard(count)
 		go c.stayAlive()
 	}
-	fmt.Println("connected")
+	_, _ = fmt.Fprintln(os.Stdout, "connected")
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
 		more, err := strconv.ParseInt(in.Text(), 10, 64)
@@ -86,7 +86,7 @@ func listen(address, connections, perMeeting string) error {
 		for due.Add(more); got.Load() < due.Load(); {
 			<-come
 		}
-		fmt.Println("come")
+		_, _ = fmt.Fprintln(os.Stdout, "come")
 	}
 	return in.Err()
 }

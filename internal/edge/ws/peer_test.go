@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -198,6 +199,22 @@ func TestReturningPeerKeepsTheNameItJoinedBy(t *testing.T) {
 	}
 }
 
+func TestProposedNameNeedsTheRight(t *testing.T) {
+	w := newWorld(t)
+	w.rights["bob"] = chat.Permissions{Public: everything.Public}
+	for participant, want := range map[string]string{"alice": "Chosen", "bob": "BOB"} {
+		s := w.connect(peerOf(participant), participant)
+		var joined rtkwire.PeerInfo
+		s.get(protocol.JoinRoom, &rtkwire.JoinRoomRequest{Peer: &rtkwire.Peer{
+			PeerId: "forged", UserId: "forged", DisplayName: " Chosen\n", Flags: &rtkwire.PeerFlags{RecorderType: "RECORDER"},
+		}}, &joined)
+		p := joined.GetPeer()
+		if p.GetDisplayName() != want || p.GetUserId() != participant || p.GetPeerId() != string(s.info.Peer) || p.GetFlags().GetRecorderType() != "NONE" {
+			t.Errorf("%s joined as %v", participant, p)
+		}
+	}
+}
+
 // TestJoinWaitsForAnEarlierLeaving: a leaving that is recorded after the join
 // would undo it.
 func TestJoinWaitsForAnEarlierLeaving(t *testing.T) {
@@ -350,7 +367,7 @@ func TestWhoMayNotComeInGetsAStatus(t *testing.T) {
 		"no upgrade":      {string(meeting), alice, "alice", 400},
 	} {
 		t.Run(name, func(t *testing.T) {
-			answer, err := http.Get(fmt.Sprintf("%s/?roomID=%s&peerID=%s&authToken=%s", web.URL, test.room, test.peer, test.token))
+			answer, err := get(t, fmt.Sprintf("%s/?roomID=%s&peerID=%s&authToken=%s", web.URL, test.room, test.peer, test.token))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -360,6 +377,27 @@ func TestWhoMayNotComeInGetsAStatus(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestFaultWhenLettingInIsLoggedAndNotTold(t *testing.T) {
+	w := newWorld(t)
+	web := httptest.NewServer(w.server)
+	defer web.Close()
+	answer, err := get(t, fmt.Sprintf("%s/?roomID=%s&peerID=%s&authToken=broken", web.URL, meeting, peerOf("broken")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, _ := io.ReadAll(answer.Body)
+	if answer.StatusCode != 500 || strings.Contains(string(text), "disk") {
+		t.Errorf("answered %d %q", answer.StatusCode, text)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.faults) != 1 || !strings.Contains(w.faults[0], "disk") {
+		t.Errorf("logged: %q", w.faults)
+	}
+	w.faults = nil
 }
 
 func TestWhoComesWhileTheServerDrainsIsSentBack(t *testing.T) {
@@ -373,4 +411,14 @@ func TestWhoComesWhileTheServerDrainsIsSentBack(t *testing.T) {
 	if err == nil || answer == nil || answer.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("answered %v, %v", answer, err)
 	}
+}
+
+// get asks for a page without the wish to upgrade.
+func get(t *testing.T, url string) (*http.Response, error) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	return http.DefaultClient.Do(r)
 }

@@ -111,6 +111,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	info, access, err := s.admit(r)
 	if err != nil {
 		status, text := statusOf(err)
+		if status == http.StatusInternalServerError && r.Context().Err() == nil {
+			s.Logger.Error("a peer could not be let in", "err", err)
+		}
 		http.Error(w, text, status)
 		return
 	}

@@ -131,12 +131,15 @@ func (tokens) Verify(token string) (auth.Identity, error) {
 	return auth.Identity{App: "app", Meeting: chat.MeetingID(where), Participant: chat.ParticipantID(name)}, nil
 }
 
-// people knows everybody, but for nobody.
+// people knows everybody, but for nobody, and fails to look for broken.
 type people struct{ *world }
 
 func (p people) Access(_ context.Context, m chat.MeetingID, id chat.ParticipantID) (directory.Access, error) {
-	if id == "nobody" {
+	switch id {
+	case "nobody":
 		return directory.Access{}, directory.ErrNotFound
+	case "broken":
+		return directory.Access{}, errors.New("no disk")
 	}
 	r := p.permissions(id)
 	body := fmt.Sprintf(`{"permissions":{"can_edit_display_name":%v,"chat":{"public":{"can_send":%v,"text":%v,"files":%v},`+

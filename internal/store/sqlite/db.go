@@ -97,7 +97,7 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	db := &DB{config: config, log: config.Logger, lock: lock, told: make(chan []*job, 4)}
 	db.OnFlush(func() {})
 	if err := db.open(ctx); err != nil {
-		db.release()
+		_ = db.release() // what is to be told is why it could not be opened
 		return nil, fmt.Errorf("opening the database in %s: %w", config.Dir, classify(err))
 	}
 	db.start()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -186,7 +187,7 @@ func notFound(err error) error {
 func list[T any](ctx context.Context, db *DB, r record[T], columns, tables string, w where, order string, l directory.List) ([]T, int, error) {
 	l = l.Normalise()
 	rows, err := db.query(ctx, `SELECT `+columns+` FROM `+tables+w.text()+` ORDER BY `+order+` LIMIT ? OFFSET ?`,
-		append(w.args[:len(w.args):len(w.args)], l.Size, l.Offset())...)
+		append(slices.Clip(w.args), l.Size, l.Offset())...)
 	if err != nil {
 		return nil, 0, classify(err)
 	}

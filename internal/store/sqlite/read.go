@@ -50,7 +50,7 @@ func (db *DB) Entries(ctx context.Context, meeting chat.MeetingID, after uint64,
 	if err != nil {
 		return nil, classify(err)
 	}
-	entries := append(sent, changed...)
+	entries := slices.Concat(sent, changed)
 	slices.SortFunc(entries, func(a, b journal.Entry) int { return int(int64(a.Seq) - int64(b.Seq)) })
 	for i := range want {
 		if seq := after + 1 + i; i >= uint64(len(entries)) || entries[i].Seq != seq {
@@ -176,7 +176,7 @@ func (db *DB) Page(ctx context.Context, q journal.Query) (journal.Page, error) {
 			return journal.Page{}, classify(err)
 		}
 	}
-	messages := append(public, private...)
+	messages := slices.Concat(public, private)
 	slices.SortFunc(messages, func(a, b chat.Message) int {
 		if q.Backward {
 			a, b = b, a

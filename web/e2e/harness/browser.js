@@ -3,10 +3,10 @@ import { chromium } from 'playwright-core';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-/** Launches the Chromium of this machine (or CHROMIUM_BIN), headless, with a profile of its own and no way to other machines. */
+/** Launches the Chromium of this machine (or CHROMIUM), headless, with a profile of its own and no way to other machines. */
 export function launch() {
-  const executablePath = process.env.CHROMIUM_BIN ?? PLACES.find(existsSync);
-  if (!executablePath) throw new Error(`no Chromium at ${PLACES.join(', ')}; set CHROMIUM_BIN`);
+  const executablePath = process.env.CHROMIUM ?? PLACES.find(existsSync);
+  if (!executablePath) throw new Error(`no Chromium at ${PLACES.join(', ')}; set CHROMIUM`);
   return chromium.launch({
     executablePath,
     headless: true,

@@ -54,7 +54,7 @@ func FuzzRead(f *testing.F) {
 // readPlainly reads one message that is known to be well-formed.
 func readPlainly(t *testing.T, in *bytes.Reader) (kind Kind, data []byte) {
 	for {
-		f, err := ws.ReadFrame(in)
+		f, err := readFrame(in)
 		if err != nil {
 			t.Fatalf("a message that is not in the stream: %v", err)
 		}

@@ -251,20 +251,16 @@ func (c *Conn) answer(h ws.Header) error {
 	if err != nil {
 		return err
 	}
-	switch h.OpCode {
-	case ws.OpClose:
+	if h.OpCode == ws.OpClose {
 		return goodbye(body)
-	case ws.OpPing:
-		if !c.control.Allow() {
-			return &CloseError{Code: ClosePolicy, Reason: "too many pings"}
-		}
-		return c.Write(net.Buffers{ws.MustCompileFrame(ws.NewPongFrame(body))})
-	case ws.OpPong:
-		if !c.control.Allow() {
-			return &CloseError{Code: ClosePolicy, Reason: "too many pongs"}
-		}
 	}
-	return nil
+	if !c.control.Allow() {
+		return &CloseError{Code: ClosePolicy, Reason: "too many pings and pongs"}
+	}
+	if h.OpCode == ws.OpPong {
+		return nil
+	}
+	return c.Write(net.Buffers{ws.MustCompileFrame(ws.NewPongFrame(body))})
 }
 
 // goodbye reads the body of a close frame.

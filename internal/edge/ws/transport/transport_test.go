@@ -91,10 +91,21 @@ func header(op ws.OpCode, length uint64) []byte {
 	return append(raw, 1, 2, 3, 4)
 }
 
+// readFrame reads one frame.
+func readFrame(in io.Reader) (ws.Frame, error) {
+	h, err := ws.ReadHeader(in)
+	if err != nil {
+		return ws.Frame{}, err
+	}
+	f := ws.Frame{Header: h, Payload: make([]byte, h.Length)}
+	_, err = io.ReadFull(in, f.Payload)
+	return f, err
+}
+
 // frame reads what the server sends next.
 func (c *client) frame() (ws.Header, []byte) {
 	c.Helper()
-	f, err := ws.ReadFrame(c.in)
+	f, err := readFrame(c.in)
 	if err != nil {
 		c.Fatalf("reading from the server: %v", err)
 	}
@@ -323,7 +334,7 @@ func TestFloodsOfFramesWithoutAMessageEndTheConnection(t *testing.T) {
 
 func TestAStreamThatEndsIsNoClose(t *testing.T) {
 	whole := masked(true, ws.OpText, []byte("hello"))
-	for n := range len(whole) {
+	for n := range whole {
 		c := newConn(quiet{}, bufio.NewReader(bytes.NewReader(whole[:n])), config)
 		_, _, err := c.Read(nil)
 		if _, ok := errors.AsType[*CloseError](err); ok || err == nil {
@@ -354,19 +365,21 @@ func TestSilenceEndsTheConnection(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := pipe(t)
 				start := time.Now()
-				go func() {
+				var sending sync.WaitGroup
+				sending.Go(func() {
 					_, err := c.Write(test.first)
 					for err == nil && test.then != nil {
 						time.Sleep(time.Second)
 						_, err = c.Write(test.then)
 					}
-				}()
+				})
 				_, _, err := c.server.Read(nil)
 				closed, ok := errors.AsType[*CloseError](err)
 				if took := time.Since(start); !ok || closed.Code != ClosePolicy || took != test.want {
 					t.Errorf("Read ended after %v with %v, want %v", took, err, test.want)
 				}
 				c.server.conn.Close()
+				sending.Wait()
 			})
 		})
 	}
