@@ -475,6 +475,22 @@ func TestDrainSendsAllPeersBackAndNobodyHasLeft(t *testing.T) {
 	})
 }
 
+func TestDrainLetsEverythingGoOutFirst(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.join("a1"), w.join("b1")
+	w.sent(a)
+	w.say("one")
+	slot := a.Reserve()
+	w.say("(to-a)", "a", "b")
+	w.hub.Drain()
+	w.say("two")
+	w.wantSent(b, "one (to-a) two <the server restarts>")
+	w.wantSent(a, "one")
+	slot.Fill([]byte("answer\n"))
+	w.wantSent(a, "answer (to-a) two <the server restarts>")
+	w.hub.Close()
+}
+
 // TestCloseLeavesNothingRunning would fail in a bubble that does not end.
 func TestCloseLeavesNothingRunning(t *testing.T) {
 	before := runtime.NumGoroutine()

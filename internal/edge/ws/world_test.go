@@ -193,8 +193,8 @@ func (m memory) Submit(cmd chat.Command, settles string, done func(journal.Entry
 		done(journal.Entry{}, err)
 		return
 	}
-	done(entry, nil)
 	m.server.Hub.Observe([]journal.Entry{entry})
+	done(entry, nil)
 }
 
 func (m memory) append(cmd chat.Command, settles string) (journal.Entry, error) {

@@ -385,6 +385,44 @@ func TestSilenceEndsTheConnection(t *testing.T) {
 	}
 }
 
+// TestInterruptEndsTheReadingOnly interrupts before a read, while it waits for
+// a message, and in the middle of one. What may be written may still be.
+func TestInterruptEndsTheReadingOnly(t *testing.T) {
+	for name, sent := range map[string][]byte{
+		"before it reads": nil, "while it waits": {}, "amid a message": masked(false, ws.OpText, []byte("half")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := pipe(t)
+				read := make(chan error, 1)
+				if sent == nil {
+					c.server.Interrupt()
+				}
+				go func() { _, _, err := c.server.Read(nil); read <- err }()
+				if len(sent) > 0 {
+					c.send(sent)
+				}
+				synctest.Wait()
+				c.server.Interrupt()
+				if err := <-read; !errors.Is(err, ErrInterrupted) {
+					t.Errorf("Read: %v", err)
+				}
+				if _, _, err := c.server.Read(nil); !errors.Is(err, ErrInterrupted) {
+					t.Errorf("Read once more: %v", err)
+				}
+				go func() {
+					_ = c.server.Write(net.Buffers{Header(nil, Text, 1), []byte("x")})
+					c.server.Close(1012, "")
+				}()
+				if _, payload := c.frame(); string(payload) != "x" {
+					t.Errorf("the server wrote %q", payload)
+				}
+				c.wantClosed(1012)
+			})
+		})
+	}
+}
+
 func TestMessagesInTimeKeepTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := pipe(t)
