@@ -88,6 +88,8 @@ type Hub struct {
 
 	draining atomic.Bool // whoever connects is to come back
 
+	closing chan struct{} // closed when nothing is to be tried again
+
 	ctx  context.Context // ends when the work in the background has to end
 	stop context.CancelFunc
 	work sync.WaitGroup
@@ -98,7 +100,7 @@ func NewHub(config Config, codec Codec, j Journal, sessions Sessions) *Hub {
 	ctx, stop := context.WithCancel(context.Background())
 	return &Hub{
 		config: config.withDefaults(), codec: codec, journal: j, sessions: sessions,
-		rooms: make(map[chat.MeetingID]*Room), ctx: ctx, stop: stop,
+		rooms: make(map[chat.MeetingID]*Room), closing: make(chan struct{}), ctx: ctx, stop: stop,
 	}
 }
 
@@ -300,9 +302,7 @@ func (h *Hub) abandon(r *Room) {
 // when that is done. It is called under the room's lock.
 func (h *Hub) left(r *Room, session chat.SessionID, peer chat.PeerID, recorded chan struct{}) {
 	h.work.Go(func() {
-		if err := h.sessions.Left(h.ctx, session, peer); err != nil && h.ctx.Err() == nil {
-			h.config.Logger.Error("a peer's leaving could not be recorded", "meeting", r.meeting, "err", err)
-		}
+		h.recordLeft(r, session, peer)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if r.leaving[peer] == recorded {
@@ -310,6 +310,29 @@ func (h *Hub) left(r *Room, session chat.SessionID, peer chat.PeerID, recorded c
 		}
 		close(recorded)
 	})
+}
+
+// The time between two tries to record that a peer has left.
+const (
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 30 * time.Second
+)
+
+// recordLeft tries until it succeeds or the hub is closed: a peer recorded as
+// present keeps its session from ending.
+func (h *Hub) recordLeft(r *Room, session chat.SessionID, peer chat.PeerID) {
+	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
+		err := h.sessions.Left(h.ctx, session, peer)
+		if err == nil {
+			return
+		}
+		h.config.Logger.Error("a peer's leaving could not be recorded", "meeting", r.meeting, "err", err)
+		select {
+		case <-time.After(pause):
+		case <-h.closing:
+			return
+		}
+	}
 }
 
 // slots is how many groups the peers are pinged in, one after the other, so
@@ -415,8 +438,10 @@ func (h *Hub) Drain() {
 	}
 }
 
-// Close ends the work in the background, after that which saves.
+// Close ends the work in the background, after that which saves. It is called
+// once.
 func (h *Hub) Close() {
+	close(h.closing)
 	for _, r := range h.all() {
 		r.mu.Lock()
 		for _, m := range r.members {

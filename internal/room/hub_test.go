@@ -513,3 +513,33 @@ func TestCloseLeavesNothingRunning(t *testing.T) {
 		runtime.Gosched()
 	}
 }
+
+func TestLeavingIsRecordedWhenTheStoreIsBackAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.run()
+		w.sessions.faults = 3
+		b := w.join("b1")
+		b.Room.Disconnect(b.Feed, true)
+		synctest.Wait()
+		if got := w.sessions.whoLeft(); got != "" {
+			t.Fatalf("recorded as left while the store failed: %q", got)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := w.sessions.whoLeft(); got != "b1" {
+			t.Errorf("recorded as left: %q", got)
+		}
+	})
+}
+
+func TestCloseDoesNotWaitForAStoreThatFails(t *testing.T) {
+	w := newWorld(t)
+	w.sessions.faults = 1 << 30
+	b := w.join("b1")
+	b.Room.Disconnect(b.Feed, true)
+	w.hub.Close()
+	if got := w.sessions.whoLeft(); got != "" {
+		t.Errorf("recorded as left: %q", got)
+	}
+}
