@@ -19,8 +19,10 @@ type serveCommand struct {
 	TLSCert   string `name:"tls-cert" help:"PEM file with the certificate chain for api.<base> and socket-edge.<base>. Without it, plain http is served, for a proxy that adds https." type:"existingfile" placeholder:"FILE" env:"PARLEY_TLS_CERT"`
 	TLSKey    string `name:"tls-key" help:"PEM file with the certificate's key." type:"existingfile" placeholder:"FILE" env:"PARLEY_TLS_KEY"`
 
-	ICEAddr      string           `name:"ice-addr" help:"UDP address that lets official clients finish joining." default:":3478" env:"PARLEY_ICE_ADDR"`
-	ICEAdvertise []netip.AddrPort `name:"ice-advertise" help:"Addresses as ip:port that clients are told to reach it at. Default: those of this machine." placeholder:"IP:PORT" env:"PARLEY_ICE_ADVERTISE"`
+	ICEAddr         string           `name:"ice-addr" help:"UDP address that lets official clients finish joining; off for none." default:":3478" env:"PARLEY_ICE_ADDR"`
+	ICEAdvertise    []netip.AddrPort `name:"ice-advertise" help:"Addresses as ip:port that clients are told to reach it at. Default: those of this machine." placeholder:"IP:PORT" env:"PARLEY_ICE_ADVERTISE"`
+	ICETCPAddr      string           `name:"ice-tcp-addr" help:"TCP address that does the same for clients whose network lets no UDP through; off for none. Default: as --ice-addr." placeholder:":3478" env:"PARLEY_ICE_TCP_ADDR"`
+	ICETCPAdvertise []netip.AddrPort `name:"ice-tcp-advertise" help:"Addresses as ip:port that clients are told to reach that at. Default: those of --ice-advertise, with the port of --ice-tcp-addr where that is given." placeholder:"IP:PORT" env:"PARLEY_ICE_TCP_ADVERTISE"`
 
 	MaxUpload     int64   `name:"max-upload" help:"Longest file, in bytes." default:"104857600" env:"PARLEY_MAX_UPLOAD"`
 	ExternalLinks bool    `name:"external-links" help:"Let image, file and custom messages link to files elsewhere." env:"PARLEY_EXTERNAL_LINKS"`
@@ -38,6 +40,7 @@ func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
 	}
 	s, err := server.New(ctx, server.Config{
 		Dir: c.Data, PublicURL: c.PublicURL, ICEAddr: c.ICEAddr, ICEAdvertise: c.ICEAdvertise,
+		ICETCPAddr: c.ICETCPAddr, ICETCPAdvertise: c.ICETCPAdvertise,
 		MaxUpload: c.MaxUpload, ExternalLinks: c.ExternalLinks, MessageRate: c.MessageRate, MessageBurst: c.MessageBurst,
 		Synchronous: c.SQLiteSynchronous, Logger: log,
 	})

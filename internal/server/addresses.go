@@ -4,7 +4,52 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+
+	"github.com/parley-chat/parley/internal/edge/ice"
 )
+
+// Off in place of an ICE address switches that transport off.
+const Off = "off"
+
+// defaultICEAddr has the port that IANA gave to STUN.
+const defaultICEAddr = ":3478"
+
+func (c Config) withICEDefaults() Config {
+	if c.ICEAddr == "" {
+		c.ICEAddr = defaultICEAddr
+	}
+	if len(c.ICETCPAdvertise) == 0 {
+		c.ICETCPAdvertise = slices.Clone(c.ICEAdvertise)
+		if c.ICETCPAddr != "" { // which may well have another port
+			for i, a := range c.ICETCPAdvertise {
+				c.ICETCPAdvertise[i] = netip.AddrPortFrom(a.Addr(), 0)
+			}
+		}
+	}
+	switch {
+	case c.ICETCPAddr != "":
+	case c.ICEAddr == Off:
+		c.ICETCPAddr = defaultICEAddr
+	default:
+		c.ICETCPAddr = c.ICEAddr
+	}
+	return c
+}
+
+// iceEndpoint says where to listen and what to advertise.
+func iceEndpoint(addr string, advertise []netip.AddrPort) (ice.Endpoint, error) {
+	if addr == Off {
+		return ice.Endpoint{}, nil
+	}
+	if len(advertise) == 0 {
+		var err error
+		if advertise, err = advertised(addr); err != nil {
+			return ice.Endpoint{}, err
+		}
+	}
+	return ice.Endpoint{Addr: addr, Advertise: advertise}, nil
+}
 
 // advertised gives the addresses to put into ICE candidates where none are
 // configured: the one listened on, or for all of them those of this machine

@@ -18,12 +18,20 @@ type Config struct {
 	// PublicURL is the https origin under which clients reach the API, such as
 	// https://api.chat.example.com. Links to files begin with it.
 	PublicURL string
-	// ICEAddr is the UDP address that answers connectivity checks. Default
-	// ":3478".
+	// ICEAddr is the UDP address that answers connectivity checks, Off for none.
+	// Default ":3478".
 	ICEAddr string
-	// ICEAdvertise lists the addresses that clients are told to check. Default:
-	// ICEAddr, or where that names no host, the addresses of this machine.
+	// ICEAdvertise lists the addresses that clients are told to check, best
+	// first; port 0 stands for that of ICEAddr. Default: ICEAddr, or where that
+	// names no host, the addresses of this machine.
 	ICEAdvertise []netip.AddrPort
+	// ICETCPAddr is the TCP address that answers the checks of clients whose
+	// network lets no UDP through, Off for none. Default: as ICEAddr, or where
+	// that is off, ":3478".
+	ICETCPAddr string
+	// ICETCPAdvertise lists its addresses as ICEAdvertise does. Default: as
+	// ICEAdvertise, where ICETCPAddr is given with the port of that.
+	ICETCPAdvertise []netip.AddrPort
 	// MaxUpload is the longest file, in bytes. Default 100 MiB.
 	MaxUpload int64
 	// ExternalLinks lets messages link to files elsewhere, by http and https.
@@ -46,9 +54,7 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.ICEAddr == "" {
-		c.ICEAddr = ":3478"
-	}
+	c = c.withICEDefaults()
 	if c.MaxUpload == 0 {
 		c.MaxUpload = 100 << 20
 	}
@@ -71,6 +77,9 @@ func (c Config) validate() error {
 	u, err := url.Parse(c.PublicURL)
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
 		return fmt.Errorf("the public URL must be an origin such as https://api.chat.example.com, not %q", c.PublicURL)
+	}
+	if c.ICEAddr == Off && c.ICETCPAddr == Off {
+		return errors.New("the ICE addresses cannot both be off: official clients could not finish joining")
 	}
 	if c.MaxUpload < 0 {
 		return errors.New("the longest file cannot be negative")

@@ -115,13 +115,15 @@ func (s *Server) keys(ctx context.Context) (secrets, error) {
 
 func (s *Server) listenICE(secret []byte) (*ice.Responder, error) {
 	c := s.config
-	if len(c.ICEAdvertise) == 0 {
-		var err error
-		if c.ICEAdvertise, err = advertised(c.ICEAddr); err != nil {
-			return nil, err
-		}
+	udp, err := iceEndpoint(c.ICEAddr, c.ICEAdvertise)
+	if err != nil {
+		return nil, err
 	}
-	return ice.Listen(ice.Config{Secret: secret, Addr: c.ICEAddr, Advertise: c.ICEAdvertise, Logger: c.Logger})
+	tcp, err := iceEndpoint(c.ICETCPAddr, c.ICETCPAdvertise)
+	if err != nil {
+		return nil, err
+	}
+	return ice.Listen(ice.Config{Secret: secret, UDP: udp, TCP: tcp, Logger: c.Logger})
 }
 
 // parse checks a payload from a client.

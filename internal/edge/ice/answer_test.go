@@ -333,11 +333,11 @@ func TestOfferWithBareLineFeedsIsAnswered(t *testing.T) {
 }
 
 func TestCandidatesAreTheAdvertisedAddresses(t *testing.T) {
-	r := offline(t, Config{Advertise: []netip.AddrPort{
+	r := offline(t, Config{UDP: Endpoint{Advertise: []netip.AddrPort{
 		netip.MustParseAddrPort("203.0.113.5:0"),
 		netip.MustParseAddrPort("[2001:db8::5]:7000"),
 		netip.MustParseAddrPort("[::ffff:198.51.100.5]:0"),
-	}})
+	}}})
 	answer, err := r.Answer(smallOffer, fixedCredentials())
 	if err != nil {
 		t.Fatal(err)

@@ -11,19 +11,25 @@ const (
 	maxAdvertised = 16
 
 	// RFC 8445, 5.1.2: type preference of a host candidate, and component 1.
-	hostPreference = 126
-	component      = 1
+	// Those of TCP come after all others (RFC 6544, 4.2).
+	hostPreference    = 126
+	tcpHostPreference = 99
+	component         = 1
+
+	// RFC 6544, 4.2: the local preference of TCP begins with a direction, here
+	// that of a passive candidate.
+	passivePreference = 4
 )
 
 // advertise completes the configured addresses with the port listened on, or
 // falls back to the address listened on.
 func advertise(configured []netip.AddrPort, bound netip.AddrPort) ([]netip.AddrPort, error) {
 	if len(configured) > maxAdvertised {
-		return nil, fmt.Errorf("ice: %d addresses to advertise, at most %d are allowed", len(configured), maxAdvertised)
+		return nil, fmt.Errorf("%d addresses to advertise, at most %d are allowed", len(configured), maxAdvertised)
 	}
 	if len(configured) == 0 {
 		if bound.Addr().IsUnspecified() {
-			return nil, fmt.Errorf("ice: listening on %s, so the addresses to advertise must be configured", bound)
+			return nil, fmt.Errorf("listening on %s, so the addresses to advertise must be configured", bound)
 		}
 		configured = []netip.AddrPort{bound}
 	}
@@ -35,7 +41,7 @@ func advertise(configured []netip.AddrPort, bound netip.AddrPort) ([]netip.AddrP
 		}
 		ip := addr.Addr().Unmap()
 		if err := reachable(ip); err != nil {
-			return nil, fmt.Errorf("ice: address %q to advertise: %w", addr, err)
+			return nil, fmt.Errorf("address %q to advertise: %w", addr, err)
 		}
 		advertised[i] = netip.AddrPortFrom(ip, port)
 	}
@@ -57,15 +63,34 @@ func reachable(ip netip.Addr) error {
 	return nil
 }
 
-// candidateLines are the candidates of each media section (RFC 8839, 5.1), the
-// first address preferred. All are of UDP; those of TCP would follow with
-// "tcptype passive" (RFC 6544, 4.5) and a lower preference.
-func candidateLines(advertised []netip.AddrPort) string {
-	var b strings.Builder
-	for i, addr := range advertised {
-		priority := hostPreference<<24 | (1<<16-1-i)<<8 | (1<<8 - component)
-		fmt.Fprintf(&b, "a=candidate:%d %d udp %d %s %d typ host\r\n",
-			i+1, component, priority, addr.Addr(), addr.Port())
+// candidates writes the candidates of each media section (RFC 8839, 5.1), the
+// first preferred.
+type candidates struct {
+	lines strings.Builder
+	n     int
+}
+
+func (c *candidates) String() string { return c.lines.String() }
+
+func (c *candidates) udp(addrs []netip.AddrPort) {
+	for i, addr := range addrs {
+		c.add("udp", addr, priority(hostPreference, 1<<16-1-i), "")
 	}
-	return b.String()
+}
+
+// tcp adds addresses that clients connect to (RFC 6544, 4.5).
+func (c *candidates) tcp(addrs []netip.AddrPort) {
+	for i, addr := range addrs {
+		c.add("tcp", addr, priority(tcpHostPreference, passivePreference<<13|(1<<13-1-i)), " tcptype passive")
+	}
+}
+
+// priority is the formula of RFC 8445, 5.1.2.1.
+func priority(kind, local int) int { return kind<<24 | local<<8 | (1<<8 - component) }
+
+// add writes one candidate. Each has a foundation of its own, its number.
+func (c *candidates) add(network string, addr netip.AddrPort, priority int, extension string) {
+	c.n++
+	fmt.Fprintf(&c.lines, "a=candidate:%d %d %s %d %s %d typ host%s\r\n",
+		c.n, component, network, priority, addr.Addr(), addr.Port(), extension)
 }

@@ -23,9 +23,8 @@ const (
 	maxTheirUfrag = 256
 )
 
-// checker answers connectivity checks. It knows datagrams, not sockets: the
-// same messages come over TCP with a length before each (RFC 6544). It reuses
-// its buffers: one goroutine at a time.
+// checker answers connectivity checks. It knows messages, not sockets: they are
+// the same over UDP and TCP. It reuses its buffers: one goroutine at a time.
 type checker struct {
 	signer   *signer
 	request  *stun.Message

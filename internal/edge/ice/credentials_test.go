@@ -16,17 +16,14 @@ func fixedCredentials() Credentials {
 	return newSigner(testSecret).mint([nonceBytes]byte{1, 2, 3, 4, 5, 6, 7, 8, 9})
 }
 
-// offline is a responder for tests that need no socket.
+// offline is a responder for tests that need no socket. It believes that it
+// listens by UDP.
 func offline(t testing.TB, cfg Config) *Responder {
 	t.Helper()
 	if cfg.Secret == nil {
 		cfg.Secret = testSecret
 	}
-	r, err := newResponder(cfg, nil, mustAddrPort(t, "192.0.2.7:3478"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return onSocket(t, cfg, nil)
 }
 
 func TestCredentialsAreFreshAndOfIceChars(t *testing.T) {

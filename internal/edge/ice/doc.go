@@ -4,7 +4,8 @@
 //
 // It does two things. [Responder.Answer] answers an SDP offer, and
 // [Responder.Run] answers the STUN connectivity checks that follow, as an
-// ICE-lite agent does (RFC 8445, 2.5). Nothing comes after that: DTLS is never
+// ICE-lite agent does (RFC 8445, 2.5), over UDP and for networks that let no
+// UDP through over TCP (RFC 6544). Nothing comes after that: DTLS is never
 // completed, RTP never read, and whatever else arrives is dropped. A meeting
 // that carries sound or pictures needs a media server; this is none.
 //

@@ -8,30 +8,34 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
-const (
-	// readFaultLimit is how many failed reads in a row end [Responder.Run].
-	readFaultLimit = 10
-	// firstReadPause follows the first of them, and doubles each time; all
-	// together last some five seconds.
-	firstReadPause = 10 * time.Millisecond
-)
-
-// Config says where a [Responder] listens and what it tells clients.
+// Config says where a [Responder] listens and what it tells clients. UDP or
+// TCP must be given; where both are, clients prefer UDP.
 type Config struct {
 	// Secret is what all credentials follow from, at least 16 bytes. Nodes
 	// that share it answer for each other. A new secret makes the open pages'
 	// transports fail; they then ask for new ones, and chat goes on.
 	Secret []byte
 
-	// Addr is the UDP address to listen on, as host:port; required. Port 0
-	// takes a free one. On a machine with several addresses of one family,
-	// name the one that clients use: from an unspecified address the kernel
-	// picks the source of an answer, and browsers refuse one that comes from
-	// elsewhere than they asked.
+	// UDP serves most clients, TCP those whose network lets no UDP through.
+	UDP, TCP Endpoint
+
+	// Logger gets one line when serving starts and one when it stops, and
+	// faults of the sockets. Default: none.
+	Logger *slog.Logger
+}
+
+// Endpoint is one transport of a [Responder]. The zero value switches it off.
+type Endpoint struct {
+	// Addr is the address to listen on, as host:port. Port 0 takes a free one.
+	// On a machine with several addresses of one family, name for UDP the one
+	// that clients use: from an unspecified address the kernel picks the source
+	// of an answer, and browsers refuse one that comes from elsewhere than they
+	// asked.
 	Addr string
 
 	// Advertise lists the addresses that clients are told to check, best
@@ -39,106 +43,176 @@ type Config struct {
 	// stands for the port listened on. Default: the address listened on, which
 	// then must not be unspecified.
 	Advertise []netip.AddrPort
-
-	// Logger gets one line when serving starts and one when it stops, and
-	// faults of the socket. Default: none.
-	Logger *slog.Logger
 }
 
-// Stats counts datagrams since [Listen].
+// Stats counts, of both transports together, since [Listen].
 type Stats struct {
 	Answered uint64 // connectivity checks answered
-	Dropped  uint64 // everything else that arrived; DTLS hellos are among them
+	Dropped  uint64 // messages of any other kind; DTLS hellos are among them
 	Failed   uint64 // answers that the socket would not send
+
+	Open    int64  // TCP connections at this moment
+	Refused uint64 // TCP connections that a limit kept out
+	Cut     uint64 // TCP connections closed for silence or for too much noise
+}
+
+type counters struct {
+	answered, dropped, failed, refused, cut atomic.Uint64
+	open                                    atomic.Int64
 }
 
 // Responder answers SDP offers and the connectivity checks that follow them.
 // Made by [Listen]; all methods may be called concurrently.
 type Responder struct {
 	secret      []byte
-	conn        packetConn
-	addr        netip.AddrPort
-	candidates  string // ready lines of the answer
+	udp         *udpEndpoint // nil if switched off
+	tcp         *tcpEndpoint // nil if switched off
+	candidates  string       // ready lines of the answer
 	fingerprint string
 	log         *slog.Logger
+	count       *counters
 	running     atomic.Bool
-
-	answered, dropped, failed atomic.Uint64
 }
 
-// packetConn is what a responder uses of *net.UDPConn.
-type packetConn interface {
-	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
-	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
-	Close() error
+// endpoint answers the checks that one socket brings.
+type endpoint interface {
+	// serve works until the endpoint is closed, which is no error. ctx ends its
+	// pauses.
+	serve(ctx context.Context) error
+	close() error
+	network() string
+	bound() netip.AddrPort
 }
 
-// Listen opens the socket; checks wait in it until [Responder.Run] serves
+// Listen opens the sockets; checks wait in them until [Responder.Run] serves
 // them. Whoever does not get to call Run must call [Responder.Close].
 func Listen(cfg Config) (*Responder, error) {
 	if len(cfg.Secret) < minSecret {
 		return nil, fmt.Errorf("ice: the secret has %d bytes, at least %d are needed", len(cfg.Secret), minSecret)
 	}
-	if cfg.Addr == "" {
+	if cfg.UDP.Addr == "" && cfg.TCP.Addr == "" {
 		return nil, errors.New("ice: no address to listen on")
 	}
-	udp, err := net.ResolveUDPAddr("udp", cfg.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("ice: address to listen on: %w", err)
+	r := newResponder(cfg)
+	err := r.open(cfg)
+	if err == nil {
+		err = r.advertise(cfg)
 	}
-	conn, err := net.ListenUDP("udp", udp)
 	if err != nil {
-		return nil, fmt.Errorf("ice: %w", err)
-	}
-	bound := conn.LocalAddr().(*net.UDPAddr).AddrPort()
-	r, err := newResponder(cfg, conn, netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port()))
-	if err != nil {
-		conn.Close()
+		_ = r.Close()
 		return nil, err
 	}
 	return r, nil
 }
 
-func newResponder(cfg Config, conn packetConn, bound netip.AddrPort) (*Responder, error) {
-	advertised, err := advertise(cfg.Advertise, bound)
-	if err != nil {
-		return nil, err
-	}
+// newResponder makes a responder that listens nowhere yet.
+func newResponder(cfg Config) *Responder {
 	log := cfg.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &Responder{
 		secret:      bytes.Clone(cfg.Secret),
-		conn:        conn,
-		addr:        bound,
-		candidates:  candidateLines(advertised),
 		fingerprint: fingerprint(newSigner(cfg.Secret)),
 		log:         log,
-	}, nil
+		count:       new(counters),
+	}
 }
 
-// Addr is the address listened on, with the port that was taken.
-func (r *Responder) Addr() netip.AddrPort { return r.addr }
-
-// Stats reads the counters, each by itself.
-func (r *Responder) Stats() Stats {
-	return Stats{Answered: r.answered.Load(), Dropped: r.dropped.Load(), Failed: r.failed.Load()}
-}
-
-// Close gives the socket back and ends Run. Only needed where Run is never
-// called; harmless otherwise, and repeatedly.
-func (r *Responder) Close() error {
-	if err := r.conn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		return fmt.Errorf("ice: close: %w", err)
+func (r *Responder) open(cfg Config) error {
+	if cfg.UDP.Addr != "" {
+		conn, err := listenUDP(cfg.UDP.Addr)
+		if err != nil {
+			return fmt.Errorf("ice: UDP: %w", err)
+		}
+		r.udp = newUDPEndpoint(conn, addrOf(conn.LocalAddr()), r.secret, r.count, r.log)
+	}
+	if cfg.TCP.Addr != "" {
+		listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", cfg.TCP.Addr)
+		if err != nil {
+			return fmt.Errorf("ice: TCP: %w", err)
+		}
+		r.tcp = newTCPEndpoint(listener, r.secret, r.count, r.log)
 	}
 	return nil
 }
 
+// advertise writes the candidates: UDP first, then TCP, each list in the order
+// it was given in.
+func (r *Responder) advertise(cfg Config) error {
+	var list candidates
+	if r.udp != nil {
+		addrs, err := advertise(cfg.UDP.Advertise, r.udp.addr)
+		if err != nil {
+			return fmt.Errorf("ice: UDP: %w", err)
+		}
+		list.udp(addrs)
+	}
+	if r.tcp != nil {
+		addrs, err := advertise(cfg.TCP.Advertise, r.tcp.addr)
+		if err != nil {
+			return fmt.Errorf("ice: TCP: %w", err)
+		}
+		list.tcp(addrs)
+	}
+	r.candidates = list.String()
+	return nil
+}
+
+func (r *Responder) endpoints() []endpoint {
+	var all []endpoint
+	if r.udp != nil {
+		all = append(all, r.udp)
+	}
+	if r.tcp != nil {
+		all = append(all, r.tcp)
+	}
+	return all
+}
+
+// UDPAddr is the UDP address listened on, with the port that was taken; the
+// zero value if UDP is switched off.
+func (r *Responder) UDPAddr() netip.AddrPort {
+	if r.udp == nil {
+		return netip.AddrPort{}
+	}
+	return r.udp.addr
+}
+
+// TCPAddr is the same of TCP.
+func (r *Responder) TCPAddr() netip.AddrPort {
+	if r.tcp == nil {
+		return netip.AddrPort{}
+	}
+	return r.tcp.addr
+}
+
+// Stats reads the counters, each by itself.
+func (r *Responder) Stats() Stats {
+	c := r.count
+	return Stats{
+		Answered: c.answered.Load(), Dropped: c.dropped.Load(), Failed: c.failed.Load(),
+		Open: c.open.Load(), Refused: c.refused.Load(), Cut: c.cut.Load(),
+	}
+}
+
+// Close gives the sockets back and ends Run. Only needed where Run is never
+// called; harmless otherwise, and repeatedly.
+func (r *Responder) Close() error {
+	var errs []error
+	for _, e := range r.endpoints() {
+		if err := e.close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, fmt.Errorf("ice: close %s: %w", e.network(), err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Run answers checks until ctx ends or the responder is closed, and then
-// returns nil with the socket closed and no goroutine left. It may be called
-// once. Any error means that the socket failed and checks are no longer
-// answered; meetings go on without, so it need not stop the server.
+// returns nil with the sockets closed and no goroutine left. It may be called
+// once. Where one transport fails, which is logged, the other goes on; the
+// error means that none is left and checks are no longer answered. Meetings go
+// on without, so it need not stop the server.
 func (r *Responder) Run(ctx context.Context) error {
 	if !r.running.CompareAndSwap(false, true) {
 		return errors.New("ice: Run was called before")
@@ -154,50 +228,45 @@ func (r *Responder) Run(ctx context.Context) error {
 			<-closed
 		}
 	}()
-	r.log.Info("ice: answering connectivity checks", "addr", r.addr)
 	err := r.serve(ctx)
-	stats := r.Stats()
-	r.log.Info("ice: stopped", "addr", r.addr,
-		"answered", stats.Answered, "dropped", stats.Dropped, "failed", stats.Failed)
+	s := r.Stats()
+	r.log.Info("ice: stopped", "answered", s.Answered, "dropped", s.Dropped, "failed", s.Failed,
+		"refused", s.Refused, "cut", s.Cut)
 	return err
 }
 
 func (r *Responder) serve(ctx context.Context) error {
-	checks := newChecker(r.secret)
-	buf := make([]byte, 1<<16) // any datagram fits: one cut short would look valid in length
-	for faults := 0; ; {
-		n, from, err := r.conn.ReadFromUDPAddrPort(buf)
-		switch {
-		case err == nil:
-			faults = 0
-			r.handle(checks, buf[:n], from)
-		case errors.Is(err, net.ErrClosed):
+	all := r.endpoints()
+	errs := make([]error, len(all))
+	var serving sync.WaitGroup
+	for i, e := range all {
+		serving.Go(func() {
+			r.log.Info("ice: answering connectivity checks", "network", e.network(), "addr", e.bound())
+			if errs[i] = e.serve(ctx); errs[i] != nil {
+				r.log.Error("ice: a transport has failed", "network", e.network(), "addr", e.bound(), "err", errs[i])
+			}
+		})
+	}
+	serving.Wait()
+	for _, err := range errs {
+		if err == nil {
 			return nil
-		default:
-			faults++
-			if faults == readFaultLimit {
-				return fmt.Errorf("ice: %d reads in a row failed, the last: %w", faults, err)
-			}
-			r.log.Warn("ice: read failed", "addr", r.addr, "err", err)
-			if !pause(ctx, firstReadPause<<(faults-1)) {
-				return nil
-			}
 		}
 	}
+	return errors.Join(errs...)
 }
 
-func (r *Responder) handle(checks *checker, datagram []byte, from netip.AddrPort) {
-	answer := checks.answer(datagram, from)
-	if answer == nil {
-		r.dropped.Add(1)
-		return
+// addrOf gives the address of a socket of ours or of a peer; that of IPv4 on a
+// dual-stack socket as what it is.
+func addrOf(a net.Addr) netip.AddrPort {
+	var addr netip.AddrPort
+	switch a := a.(type) {
+	case *net.UDPAddr:
+		addr = a.AddrPort()
+	case *net.TCPAddr:
+		addr = a.AddrPort()
 	}
-	if _, err := r.conn.WriteToUDPAddrPort(answer, from); err != nil {
-		// Not logged: a stranger could fill the log with forged sources.
-		r.failed.Add(1)
-		return
-	}
-	r.answered.Add(1)
+	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 }
 
 // pause waits, and reports false if ctx ended first.

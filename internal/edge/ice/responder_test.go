@@ -3,6 +3,7 @@ package ice
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"runtime"
@@ -14,13 +15,23 @@ import (
 	"time"
 )
 
+// onLoopback listens by UDP and TCP.
+var onLoopback = Config{Secret: testSecret, UDP: Endpoint{Addr: "127.0.0.1:0"}, TCP: Endpoint{Addr: "127.0.0.1:0"}}
+
 // serve runs a responder on loopback until the test ends.
 func serve(t *testing.T) *Responder {
 	t.Helper()
-	r, err := Listen(Config{Secret: testSecret, Addr: "127.0.0.1:0"})
+	r, err := Listen(onLoopback)
 	if err != nil {
 		t.Fatal(err)
 	}
+	run(t, r)
+	return r
+}
+
+// run runs a responder until the test ends.
+func run(t *testing.T, r *Responder) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
@@ -30,12 +41,11 @@ func serve(t *testing.T) *Responder {
 			t.Errorf("Run: %v", err)
 		}
 	})
-	return r
 }
 
 func dial(t *testing.T, r *Responder) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("udp", r.Addr().String())
+	conn, err := net.Dial("udp", r.UDPAddr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,24 +139,33 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 		"closed":    func(r *Responder, _ func()) { r.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := Listen(Config{Secret: testSecret, Addr: "127.0.0.1:0"})
+			r, err := Listen(onLoopback)
 			if err != nil {
 				t.Fatal(err)
 			}
-			conn, creds := dial(t, r), r.NewCredentials()
+			conn, stream, creds := dial(t, r), dialTCP(t, r), r.NewCredentials()
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
 			done := make(chan error)
 			go func() { done <- r.Run(ctx) }()
 			send(t, conn, browserCheck(t, creds))
 			receive(t, conn)
+			sendFramed(t, stream, browserCheck(t, creds))
+			receiveFramed(t, stream)
 			end(r, cancel)
 			if err := <-done; err != nil {
 				t.Errorf("Run: %v", err)
 			}
 			waitForGoroutines(t, "(*Responder).Run")
-			if _, err := r.conn.WriteToUDPAddrPort(nil, r.Addr()); !errors.Is(err, net.ErrClosed) {
-				t.Errorf("the socket is still open: %v", err)
+			waitForGoroutines(t, "(*tcpEndpoint).converse")
+			if _, err := r.udp.conn.WriteToUDPAddrPort(nil, r.UDPAddr()); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("the UDP socket is still open: %v", err)
+			}
+			if _, err := r.tcp.listener.Accept(); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("the TCP socket is still open: %v", err)
+			}
+			if _, err := stream.Read(make([]byte, 1)); err == nil || isTimeout(err) {
+				t.Errorf("the connection is still open: %v", err)
 			}
 			if err := r.Run(ctx); err == nil {
 				t.Error("Run served a second time")
@@ -163,69 +182,143 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 func waitForGoroutines(t *testing.T, function string) {
 	t.Helper()
 	stacks := make([]byte, 1<<20)
-	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
-		all := string(stacks[:runtime.Stack(stacks, true)])
-		if !strings.Contains(all, function) {
-			return
-		}
+	waitUntil(t, "no goroutine is in "+function, func() bool {
+		return !strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), function)
+	})
+}
+
+func waitUntil(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !holds(); runtime.Gosched() {
 		if time.Now().After(deadline) {
-			t.Fatalf("a goroutine stays behind:\n%s", all)
+			t.Fatalf("waited in vain until %s", what)
 		}
 	}
 }
 
 func TestListenRefusesBadConfig(t *testing.T) {
-	taken, err := net.ListenPacket("udp", "127.0.0.1:0")
+	takenUDP, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
-	advertised := func(addrs ...string) Config {
-		cfg := Config{Secret: testSecret, Addr: "127.0.0.1:0"}
-		for _, addr := range addrs {
-			cfg.Advertise = append(cfg.Advertise, mustAddrPort(t, addr))
-		}
-		return cfg
+	defer takenUDP.Close()
+	takenTCP, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer takenTCP.Close()
 	for name, cfg := range map[string]Config{
-		"no secret":              {Addr: "127.0.0.1:0"},
-		"short secret":           {Addr: "127.0.0.1:0", Secret: testSecret[:minSecret-1]},
-		"no address":             {Secret: testSecret},
-		"no port":                {Secret: testSecret, Addr: "127.0.0.1"},
-		"port taken":             {Secret: testSecret, Addr: taken.LocalAddr().String()},
-		"unspecified advertised": advertised("0.0.0.0:1"),
-		"multicast advertised":   advertised("[ff02::1]:1"),
-		"zone advertised":        advertised("[fe80::1%eth0]:1"),
-		"nonsense advertised":    {Secret: testSecret, Addr: "127.0.0.1:0", Advertise: make([]netip.AddrPort, 1)},
-		"too much advertised":    {Secret: testSecret, Addr: "127.0.0.1:0", Advertise: make([]netip.AddrPort, maxAdvertised+1)},
+		"no secret":    {UDP: Endpoint{Addr: "127.0.0.1:0"}},
+		"short secret": {UDP: Endpoint{Addr: "127.0.0.1:0"}, Secret: testSecret[:minSecret-1]},
+		"no address":   {Secret: testSecret},
+		"UDP taken":    {Secret: testSecret, UDP: Endpoint{Addr: takenUDP.LocalAddr().String()}},
+		"TCP taken":    {Secret: testSecret, UDP: Endpoint{Addr: "127.0.0.1:0"}, TCP: Endpoint{Addr: takenTCP.Addr().String()}},
 	} {
-		if r, err := Listen(cfg); err == nil {
-			r.Close()
-			t.Errorf("%s: no error", name)
-		} else if !strings.HasPrefix(err.Error(), "ice: ") {
-			t.Errorf("%s: %v", name, err)
-		}
+		mustNotListen(t, name, cfg)
+	}
+	for name, bad := range map[string]Endpoint{
+		"no port":                {Addr: "127.0.0.1"},
+		"unspecified":            {Addr: "0.0.0.0:0"},
+		"unspecified advertised": advertising(t, "0.0.0.0:1"),
+		"multicast advertised":   advertising(t, "[ff02::1]:1"),
+		"zone advertised":        advertising(t, "[fe80::1%eth0]:1"),
+		"nonsense advertised":    {Addr: "127.0.0.1:0", Advertise: make([]netip.AddrPort, 1)},
+		"too much advertised":    {Addr: "127.0.0.1:0", Advertise: make([]netip.AddrPort, maxAdvertised+1)},
+	} {
+		mustNotListen(t, name+" by UDP", Config{Secret: testSecret, UDP: bad})
+		mustNotListen(t, name+" by TCP", Config{Secret: testSecret, UDP: Endpoint{Addr: "127.0.0.1:0"}, TCP: bad})
+	}
+}
+
+func mustNotListen(t *testing.T, name string, cfg Config) {
+	t.Helper()
+	if r, err := Listen(cfg); err == nil {
+		r.Close()
+		t.Errorf("%s: no error", name)
+	} else if !strings.HasPrefix(err.Error(), "ice: ") {
+		t.Errorf("%s: %v", name, err)
+	}
+}
+
+// advertising is an endpoint on loopback that tells clients to go elsewhere.
+func advertising(t *testing.T, addrs ...string) Endpoint {
+	t.Helper()
+	e := Endpoint{Addr: "127.0.0.1:0"}
+	for _, addr := range addrs {
+		e.Advertise = append(e.Advertise, mustAddrPort(t, addr))
+	}
+	return e
+}
+
+// advertised gives the candidates of the first section of an answer.
+func advertised(t *testing.T, cfg Config) (*Responder, []string) {
+	t.Helper()
+	cfg.Secret = testSecret
+	r, err := Listen(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	answer, err := r.Answer(smallOffer, r.NewCredentials())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, linesWith(sections(answer)[1], "a=candidate:")
+}
+
+func TestCandidatesOfUDPComeBeforeThoseOfTCP(t *testing.T) {
+	_, got := advertised(t, Config{
+		UDP: advertising(t, "203.0.113.5:3478", "[2001:db8::1]:3478"),
+		TCP: advertising(t, "203.0.113.5:443", "[2001:db8::1]:80"),
+	})
+	want := []string{
+		"a=candidate:1 1 udp 2130706431 203.0.113.5 3478 typ host",
+		"a=candidate:2 1 udp 2130706175 2001:db8::1 3478 typ host",
+		"a=candidate:3 1 tcp 1671430143 203.0.113.5 443 typ host tcptype passive",
+		"a=candidate:4 1 tcp 1671429887 2001:db8::1 80 typ host tcptype passive",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestEitherTransportCanBeSwitchedOff(t *testing.T) {
+	r, got := advertised(t, Config{UDP: advertising(t, "203.0.113.5:1")})
+	if want := []string{"a=candidate:1 1 udp 2130706431 203.0.113.5 1 typ host"}; !slices.Equal(got, want) {
+		t.Errorf("without TCP: %q", got)
+	}
+	if r.TCPAddr().IsValid() || !r.UDPAddr().IsValid() {
+		t.Errorf("without TCP: listening on %s and %s", r.UDPAddr(), r.TCPAddr())
+	}
+	r, got = advertised(t, Config{TCP: advertising(t, "203.0.113.5:1")})
+	if want := []string{"a=candidate:1 1 tcp 1671430143 203.0.113.5 1 typ host tcptype passive"}; !slices.Equal(got, want) {
+		t.Errorf("without UDP: %q", got)
+	}
+	if r.UDPAddr().IsValid() || !r.TCPAddr().IsValid() {
+		t.Errorf("without UDP: listening on %s and %s", r.UDPAddr(), r.TCPAddr())
+	}
+}
+
+func TestPortZeroIsAdvertisedAsThePortTaken(t *testing.T) {
+	r, got := advertised(t, Config{UDP: advertising(t, "203.0.113.5:0"), TCP: advertising(t, "203.0.113.5:0")})
+	want := []string{
+		fmt.Sprintf("a=candidate:1 1 udp 2130706431 203.0.113.5 %d typ host", r.UDPAddr().Port()),
+		fmt.Sprintf("a=candidate:2 1 tcp 1671430143 203.0.113.5 %d typ host tcptype passive", r.TCPAddr().Port()),
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
 func TestListeningEverywhereAdvertisesOnlyWhatIsConfigured(t *testing.T) {
 	everywhere := netip.MustParseAddrPort("[::]:3478")
-	cfg := Config{Secret: testSecret}
-	if _, err := newResponder(cfg, nil, everywhere); err == nil {
+	if _, err := advertise(nil, everywhere); err == nil {
 		t.Error("nothing configured: no error")
 	}
-	cfg.Advertise = []netip.AddrPort{netip.MustParseAddrPort("203.0.113.5:0")}
-	r, err := newResponder(cfg, nil, everywhere)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := r.Answer(smallOffer, r.NewCredentials())
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := linesWith(sections(answer)[1], "a=candidate:")
-	if want := []string{"a=candidate:1 1 udp 2130706431 203.0.113.5 3478 typ host"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
+	configured := []netip.AddrPort{netip.MustParseAddrPort("203.0.113.5:0")}
+	got, err := advertise(configured, everywhere)
+	if want := netip.MustParseAddrPort("203.0.113.5:3478"); err != nil || !slices.Equal(got, []netip.AddrPort{want}) {
+		t.Errorf("got %s, %v", got, err)
 	}
 }
 
@@ -268,10 +361,11 @@ func (s *faultySocket) Close() error {
 	return nil
 }
 
-func onSocket(t *testing.T, socket packetConn) *Responder {
+func onSocket(t testing.TB, cfg Config, socket packetConn) *Responder {
 	t.Helper()
-	r, err := newResponder(Config{Secret: testSecret}, socket, netip.MustParseAddrPort("192.0.2.7:3478"))
-	if err != nil {
+	r := newResponder(cfg)
+	r.udp = newUDPEndpoint(socket, mustAddrPort(t, "192.0.2.7:3478"), r.secret, r.count, r.log)
+	if err := r.advertise(cfg); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -282,7 +376,7 @@ func TestPassingFaultsAreOutlasted(t *testing.T) {
 		check := [][]byte{browserCheck(t, fixedCredentials())}
 		bad := faults(readFaultLimit - 1)
 		socket := newFaultySocket(slices.Concat(bad, check, bad, check)...)
-		r := onSocket(t, socket)
+		r := onSocket(t, Config{Secret: testSecret}, socket)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		done := make(chan error)
@@ -305,7 +399,7 @@ func TestPassingFaultsAreOutlasted(t *testing.T) {
 func TestLastingFaultEndsRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		err := onSocket(t, newFaultySocket(faults(readFaultLimit)...)).Run(t.Context())
+		err := onSocket(t, Config{Secret: testSecret}, newFaultySocket(faults(readFaultLimit)...)).Run(t.Context())
 		if !errors.Is(err, errFault) {
 			t.Errorf("got %v, want the socket's fault", err)
 		}
@@ -317,13 +411,13 @@ func TestLastingFaultEndsRun(t *testing.T) {
 
 func TestRunEndsDuringFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), firstReadPause/2)
+		ctx, cancel := context.WithTimeout(t.Context(), firstPause/2)
 		defer cancel()
 		start := time.Now()
-		if err := onSocket(t, newFaultySocket(faults(readFaultLimit)...)).Run(ctx); err != nil {
+		if err := onSocket(t, Config{Secret: testSecret}, newFaultySocket(faults(readFaultLimit)...)).Run(ctx); err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		if took := time.Since(start); took != firstReadPause/2 {
+		if took := time.Since(start); took != firstPause/2 {
 			t.Errorf("ended after %v, want at once when told", took)
 		}
 	})

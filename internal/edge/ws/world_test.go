@@ -60,7 +60,7 @@ func newWorld(t testing.TB) *world {
 		TB: t, clock: time.UnixMilli(1_700_000_000_000), rights: make(map[chat.ParticipantID]chat.Permissions),
 		now: make(map[chat.MessageID]chat.Message), seen: make(map[chat.PeerID]uint64),
 	}
-	responder, err := ice.Listen(ice.Config{Secret: []byte("sixteen bytes at least"), Addr: "127.0.0.1:0"})
+	responder, err := ice.Listen(ice.Config{Secret: []byte("sixteen bytes at least"), UDP: ice.Endpoint{Addr: "127.0.0.1:0"}})
 	if err != nil {
 		t.Fatal(err)
 	}
