@@ -90,6 +90,7 @@ var table = []row{
 	{7, "internal/journal/journaltest", []string{"internal/chat", "internal/directory", "internal/journal", "internal/session"}},
 	{7, "test/peer", []string{"protocol/..."}},
 	{7, "test/powercut", nil},
+	{7, "test/raw", nil},
 
 	// What runs the tests.
 	{7, "scripts/gotest", nil},
