@@ -5,16 +5,33 @@ type Event uint32
 
 // Events of the room.
 const (
-	GetPeerInfo            Event = 0
-	GetRoomPeersInfo       Event = 2
-	JoinRoom               Event = 3
-	LeaveRoom              Event = 4
-	GetRoomInfo            Event = 5
-	GetStagePeers          Event = 11
-	GetStageRequests       Event = 12
-	GetConnectedRoomsDump  Event = 20
-	GetWaitingRoomRequests Event = 33
-	GetRoomStageState      Event = 43
+	GetPeerInfo             Event = 0
+	GetRoomPeersInfo        Event = 2
+	JoinRoom                Event = 3
+	LeaveRoom               Event = 4
+	GetRoomInfo             Event = 5
+	GetStagePeers           Event = 11
+	GetStageRequests        Event = 12
+	RequestStageAccess      Event = 13
+	CancelStageRequest      Event = 14
+	GrantStageAccess        Event = 15
+	DenyStageAccess         Event = 16
+	RoomPeerCount           Event = 17
+	JoinStage               Event = 18
+	LeaveStage              Event = 19
+	GetConnectedRoomsDump   Event = 20
+	GetAllAddedParticipants Event = 28
+	BroadcastMessage        Event = 29
+	Kick                    Event = 30
+	KickAll                 Event = 31
+	GetWaitingRoomRequests  Event = 33
+	AcceptWaiting           Event = 34
+	WaitingAccepted         Event = 35
+	DenyWaiting             Event = 36
+	WaitingDenied           Event = 37
+	PeerStageStatus         Event = 38
+	BroadcastToEntity       Event = 39
+	GetRoomStageState       Event = 43
 )
 
 // Events of the chat.
@@ -28,11 +45,38 @@ const (
 	PinMessage           Event = 0x1000a
 )
 
-// Events of plugins and polls, answered empty.
+// Events of the chat channels of clients up to 1.2.3.
 const (
-	GetPlugins   Event = 0x20000
-	StoreGetKeys Event = 0x2000a
-	GetPolls     Event = 0x30001
+	SendMessageToChannel   Event = 0x10006
+	SearchChannelMessages  Event = 0x10007
+	GetAllChatChannels     Event = 0x10008
+	MarkChannelIndexAsRead Event = 0x10009
+	CreateChatChannel      Event = 0x40000
+	GetChatChannel         Event = 0x40001
+	GetChannelMembers      Event = 0x40003
+	UpdateChatChannel      Event = 0x40004
+)
+
+// Events of plugins and of the stores that apps share.
+const (
+	GetPlugins      Event = 0x20000
+	StoreInsertKeys Event = 0x20009
+	StoreGetKeys    Event = 0x2000a
+	StoreDeleteKeys Event = 0x2000b
+)
+
+// Events of polls.
+const (
+	CreatePoll Event = 0x30000
+	GetPolls   Event = 0x30001
+	VotePoll   Event = 0x30002
+	UpdatePoll Event = 0x30003
+)
+
+// Events of presets.
+const (
+	GetUserPresets   Event = 0x50000
+	UpdateUserPreset Event = 0x50001
 )
 
 // Events by which a client connects its media.

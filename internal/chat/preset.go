@@ -11,7 +11,33 @@ type Permissions struct {
 	// The official preset shape has no such right, so no preset read from it
 	// sets it.
 	Moderate bool
+	// Kick lets a participant send others out of the meeting.
+	Kick bool
+	// AcceptWaiting lets a participant see who waits to be let in, and decide.
+	AcceptWaiting bool
+	// ChangePermissions lets a participant change what others may do.
+	ChangePermissions bool
+	// Hidden keeps a participant out of the lists of who is here.
+	Hidden bool
+	// SeePeers lets a participant see the list of who is here.
+	SeePeers bool
+	// Waiting says whether a participant waits before being let in.
+	Waiting WaitingRoom
 }
+
+// WaitingRoom says when a participant is let in.
+type WaitingRoom string
+
+// The kinds of waiting, by their names in presets. Whatever else a preset says
+// means WaitSkip.
+const (
+	// WaitSkip lets in at once.
+	WaitSkip WaitingRoom = "SKIP"
+	// WaitForHost lets in when somebody who may accept has come or accepts.
+	WaitForHost WaitingRoom = "ON_PRIVILEGED_USER_ENTRY"
+	// WaitForAccept lets in when somebody who may accept does.
+	WaitForAccept WaitingRoom = "SKIP_ON_ACCEPT"
+)
 
 // PublicChat is the permission set for messages to everybody.
 type PublicChat struct{ Send, Text, Files bool }

@@ -109,8 +109,14 @@ type List struct {
 func ParsePermissions(body []byte) (chat.Permissions, error) {
 	var p struct {
 		Permissions struct {
-			EditDisplayName bool `json:"can_edit_display_name"`
-			Chat            struct {
+			EditDisplayName   bool             `json:"can_edit_display_name"`
+			Kick              bool             `json:"kick_participant"`
+			AcceptWaiting     bool             `json:"accept_waiting_requests"`
+			ChangePermissions bool             `json:"can_change_participant_permissions"`
+			Hidden            bool             `json:"hidden_participant"`
+			SeePeers          bool             `json:"show_participant_list"`
+			Waiting           chat.WaitingRoom `json:"waiting_room_type"`
+			Chat              struct {
 				Public struct {
 					Send  bool `json:"can_send"`
 					Text  bool `json:"text"`
@@ -128,9 +134,15 @@ func ParsePermissions(body []byte) (chat.Permissions, error) {
 	if err := json.Unmarshal(body, &p); err != nil {
 		return chat.Permissions{}, fmt.Errorf("reading the permissions of a preset: %w", err)
 	}
+	r := p.Permissions
+	switch r.Waiting {
+	case chat.WaitForHost, chat.WaitForAccept:
+	default:
+		r.Waiting = chat.WaitSkip
+	}
 	return chat.Permissions{
-		Public:          chat.PublicChat(p.Permissions.Chat.Public),
-		Private:         chat.PrivateChat(p.Permissions.Chat.Private),
-		EditDisplayName: p.Permissions.EditDisplayName,
+		Public: chat.PublicChat(r.Chat.Public), Private: chat.PrivateChat(r.Chat.Private),
+		EditDisplayName: r.EditDisplayName, Kick: r.Kick, AcceptWaiting: r.AcceptWaiting,
+		ChangePermissions: r.ChangePermissions, Hidden: r.Hidden, SeePeers: r.SeePeers, Waiting: r.Waiting,
 	}, nil
 }

@@ -65,12 +65,31 @@ func TestChatRightsOfDefaultPresets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := chat.Permissions{Public: chat.PublicChat{Send: true, Text: true, Files: true}, EditDisplayName: true}
+		host := p.Name == "group_call_host" || p.Name == "webinar_presenter"
+		want := chat.Permissions{
+			Public: chat.PublicChat{Send: true, Text: true, Files: true}, EditDisplayName: true, SeePeers: true,
+			Kick: host, AcceptWaiting: host, ChangePermissions: host, Waiting: chat.WaitSkip,
+		}
 		if p.Name != "webinar_viewer" {
 			want.Private = chat.PrivateChat{Send: true, Receive: true, Text: true, Files: true}
 		}
 		if got != want {
 			t.Errorf("%s allows %+v, want %+v", p.Name, got, want)
+		}
+	}
+}
+
+func TestAnUnknownKindOfWaitingIsNone(t *testing.T) {
+	for waiting, want := range map[string]chat.WaitingRoom{
+		`"SKIP"`: chat.WaitSkip, `"ON_PRIVILEGED_USER_ENTRY"`: chat.WaitForHost, `"SKIP_ON_ACCEPT"`: chat.WaitForAccept,
+		`"SOMETHING_NEW"`: chat.WaitSkip, `""`: chat.WaitSkip,
+	} {
+		got, err := directory.ParsePermissions([]byte(`{"permissions":{"waiting_room_type":` + waiting + `}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Waiting != want {
+			t.Errorf("%s is read as %s, want %s", waiting, got.Waiting, want)
 		}
 	}
 }
