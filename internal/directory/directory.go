@@ -18,6 +18,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrTaken says that the name is in use.
 	ErrTaken = errors.New("the name is taken")
+	// ErrInUse says that something still refers to what was to be deleted.
+	ErrInUse = errors.New("in use")
 )
 
 // App owns meetings and presets; it is the organisation of the older API.

@@ -26,6 +26,8 @@ const (
 	MaxAccount = 64
 	// MaxConfig bounds each JSON object of Settings.
 	MaxConfig = 16 << 10
+	// MaxPreset bounds the body of a preset.
+	MaxPreset = 64 << 10
 	// MaxSearch bounds the text that lists are searched for.
 	MaxSearch = 256
 	// MaxKeepAlive is the longest a session lives on without anybody.

@@ -37,6 +37,27 @@ type Store interface {
 	Participant(context.Context, chat.AppID, chat.MeetingID, chat.ParticipantID) (Participant, error)
 	// Participants gives ErrNotFound where the app has no such meeting.
 	Participants(context.Context, chat.AppID, chat.MeetingID, List) ([]Participant, int, error)
+	// ChangeMeeting, ChangeParticipant and ChangePreset store what change makes
+	// of the thing as it stands in the transaction, and give that. change may
+	// be called more than once; its errors are given on, and nothing changes.
+	// What decides afterwards, and in the same transaction, goes by the new
+	// values.
+	ChangeMeeting(ctx context.Context, app chat.AppID, id chat.MeetingID, change func(*Meeting) error) (Meeting, error)
+	// ChangeParticipant looks up the preset by the name that change leaves; one
+	// that is unknown gives ErrNoPreset.
+	ChangeParticipant(ctx context.Context, app chat.AppID, meeting chat.MeetingID, id chat.ParticipantID, change func(*Participant) error) (Participant, error)
+	// DeleteParticipant gives the participant as it was. What the participant
+	// has said stays.
+	DeleteParticipant(ctx context.Context, app chat.AppID, meeting chat.MeetingID, id chat.ParticipantID) (Participant, error)
+	// PutPreset stores a preset. It gives ErrTaken where the app has one of that
+	// name, and ErrNotFound where the app is unknown.
+	PutPreset(context.Context, Preset) error
+	// ChangePreset gives ErrTaken where the new name is that of another preset.
+	ChangePreset(ctx context.Context, app chat.AppID, id chat.PresetID, change func(*Preset) error) (Preset, error)
+	// DeletePreset gives the preset as it was, or ErrInUse while participants
+	// have it, in whatever meeting.
+	DeletePreset(ctx context.Context, app chat.AppID, id chat.PresetID) (Preset, error)
+	Preset(ctx context.Context, app chat.AppID, id chat.PresetID) (Preset, error)
 	PresetNamed(ctx context.Context, app chat.AppID, name string) (Preset, error)
 	Presets(context.Context, chat.AppID, List) ([]Preset, int, error)
 	// Access gives ErrNotFound where the meeting has no such participant.
@@ -57,16 +78,34 @@ type Page[T any] struct {
 type Service struct {
 	store Store
 	now   func() time.Time
+	watch Watcher
 }
 
 // New makes a directory over a store. now is the clock by which things are
 // dated.
 func New(store Store, now func() time.Time) *Service {
-	return &Service{store: store, now: now}
+	return &Service{store: store, now: now, watch: nobody{}}
 }
 
 // clock gives the time as precisely as the store keeps it.
 func (s *Service) clock() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
+
+// after dates a change of something that was last changed at a time: later than
+// that, also where the clock has stepped back.
+func (s *Service) after(last time.Time) time.Time {
+	now := s.clock()
+	if next := last.Add(time.Millisecond); now.Before(next) {
+		return next
+	}
+	return now
+}
+
+// set takes over a wish, if there is one.
+func set[T any](value *T, wish *T) {
+	if wish != nil {
+		*value = *wish
+	}
+}
 
 func newID() (string, error) {
 	id, err := uuid.NewV4()
@@ -127,144 +166,6 @@ func (s *Service) App(ctx context.Context, id chat.AppID) (App, error) {
 // Apps lists the apps of an account.
 func (s *Service) Apps(ctx context.Context, account string, list List) (Page[App], error) {
 	return page(list, "apps", func(l List) ([]App, int, error) { return s.store.Apps(ctx, account, l) })
-}
-
-// NewMeeting is what may be wished of a new meeting. The zero value is a
-// meeting without a title that forgets its chat with each session.
-type NewMeeting struct {
-	Title       string
-	PersistChat bool
-	// KeepAlive is in whole seconds, at most MaxKeepAlive; 0 means
-	// DefaultKeepAlive.
-	KeepAlive time.Duration
-	Settings  Settings
-}
-
-func (m NewMeeting) check() error {
-	if err := checkText("title", m.Title, MaxTitle); err != nil {
-		return err
-	}
-	if err := checkKeepAlive(m.KeepAlive); err != nil {
-		return err
-	}
-	if err := checkConfig("ai_config", m.Settings.AIConfig); err != nil {
-		return err
-	}
-	return checkConfig("recording_config", m.Settings.RecordingConfig)
-}
-
-// CreateMeeting makes a meeting of an app, open for everybody added to it.
-func (s *Service) CreateMeeting(ctx context.Context, app chat.AppID, wish NewMeeting) (Meeting, error) {
-	if wish.KeepAlive == 0 {
-		wish.KeepAlive = DefaultKeepAlive
-	}
-	if err := wish.check(); err != nil {
-		return Meeting{}, err
-	}
-	id, err := newID()
-	if err != nil {
-		return Meeting{}, err
-	}
-	epoch, err := newID()
-	if err != nil {
-		return Meeting{}, err
-	}
-	now := s.clock()
-	meeting := Meeting{
-		ID: chat.MeetingID(id), App: app, Title: wish.Title, Active: true, PersistChat: wish.PersistChat,
-		KeepAlive: wish.KeepAlive, Settings: wish.Settings, CreatedAt: now, UpdatedAt: now,
-	}
-	if err := s.store.PutMeeting(ctx, meeting, epoch); err != nil {
-		return Meeting{}, fmt.Errorf("creating a meeting: %w", err)
-	}
-	return meeting, nil
-}
-
-// Meeting finds a meeting of an app.
-func (s *Service) Meeting(ctx context.Context, app chat.AppID, id chat.MeetingID) (Meeting, error) {
-	meeting, err := s.store.Meeting(ctx, app, id)
-	if err != nil {
-		return Meeting{}, fmt.Errorf("finding a meeting: %w", err)
-	}
-	return meeting, nil
-}
-
-// Meetings lists the meetings of an app.
-func (s *Service) Meetings(ctx context.Context, app chat.AppID, list List) (Page[Meeting], error) {
-	return page(list, "meetings", func(l List) ([]Meeting, int, error) { return s.store.Meetings(ctx, app, l) })
-}
-
-// NewParticipant is what may be wished of a new participant. CustomID and
-// PresetName are required.
-type NewParticipant struct {
-	// CustomID need not be unique: the same person may be added twice.
-	CustomID      string
-	Name, Picture string
-	PresetName    string
-}
-
-func (p NewParticipant) check() error {
-	if err := checkRequired("custom_participant_id", p.CustomID, MaxCustomID); err != nil {
-		return err
-	}
-	if err := checkRequired("preset_name", p.PresetName, MaxName); err != nil {
-		return err
-	}
-	if err := checkText("name", p.Name, MaxName); err != nil {
-		return err
-	}
-	return checkPicture(p.Picture)
-}
-
-// AddParticipant adds a person to a meeting of an app. An unknown preset gives
-// ErrNoPreset, which is an ErrNotFound.
-func (s *Service) AddParticipant(ctx context.Context, app chat.AppID, meeting chat.MeetingID, wish NewParticipant) (Participant, error) {
-	if err := wish.check(); err != nil {
-		return Participant{}, err
-	}
-	id, err := newID()
-	if err != nil {
-		return Participant{}, err
-	}
-	now := s.clock()
-	p := Participant{
-		ID: chat.ParticipantID(id), Meeting: meeting, CustomID: wish.CustomID, Name: wish.Name, Picture: wish.Picture,
-		PresetName: wish.PresetName, CreatedAt: now, UpdatedAt: now,
-	}
-	if p.Preset, err = s.store.PutParticipant(ctx, app, p); err != nil {
-		return Participant{}, fmt.Errorf("adding a participant: %w", err)
-	}
-	return p, nil
-}
-
-// Participant finds a participant of a meeting of an app.
-func (s *Service) Participant(ctx context.Context, app chat.AppID, meeting chat.MeetingID, id chat.ParticipantID) (Participant, error) {
-	p, err := s.store.Participant(ctx, app, meeting, id)
-	if err != nil {
-		return Participant{}, fmt.Errorf("finding a participant: %w", err)
-	}
-	return p, nil
-}
-
-// Participants lists the participants of a meeting of an app.
-func (s *Service) Participants(ctx context.Context, app chat.AppID, meeting chat.MeetingID, list List) (Page[Participant], error) {
-	return page(list, "participants", func(l List) ([]Participant, int, error) {
-		return s.store.Participants(ctx, app, meeting, l)
-	})
-}
-
-// PresetNamed finds a preset of an app by its name, to the letter.
-func (s *Service) PresetNamed(ctx context.Context, app chat.AppID, name string) (Preset, error) {
-	preset, err := s.store.PresetNamed(ctx, app, name)
-	if err != nil {
-		return Preset{}, fmt.Errorf("finding a preset: %w", err)
-	}
-	return preset, nil
-}
-
-// Presets lists the presets of an app.
-func (s *Service) Presets(ctx context.Context, app chat.AppID, list List) (Page[Preset], error) {
-	return page(list, "presets", func(l List) ([]Preset, int, error) { return s.store.Presets(ctx, app, l) })
 }
 
 // Access finds all that is to be known of a participant who knocks, in one

@@ -37,6 +37,14 @@ func Run(t *testing.T, open func(testing.TB) directory.Store) {
 		"apps do not see each other's things":                 isolation,
 		"access tells all about a participant":                access,
 		"many may write at once":                              manyWriters,
+		"a meeting can be changed and replaced":               meetingChanges,
+		"a participant can be changed":                        participantChanges,
+		"a deleted participant is nobody":                     participantDeleted,
+		"a preset can be made, changed, replaced and deleted": presetLife,
+		"bad presets are refused, and nothing is half done":   presetRefusals,
+		"a preset in use cannot be deleted":                   presetInUse,
+		"nobody changes what is another app's":                changesStayInTheirApp,
+		"a watcher is told of changes":                        watcherIsTold,
 		"apps of one account are listed, those of others not": appsOfAccount,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newFixture(open(t))) })

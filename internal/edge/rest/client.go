@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 
@@ -37,11 +36,9 @@ type meetingTitleWire struct {
 }
 
 type visitorPresetWire struct {
-	ID          string          `json:"id"`
-	Name        string          `json:"name"`
-	Config      json.RawMessage `json:"config,omitempty"`
-	Permissions json.RawMessage `json:"permissions,omitempty"`
-	UI          json.RawMessage `json:"ui,omitempty"`
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	directory.PresetBody
 }
 
 // participantDetails tells a client who it is and what it may do.
@@ -51,18 +48,19 @@ func (a *api) participantDetails(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, refusal)
 		return
 	}
+	offered, err := access.Preset.Offered()
+	if err != nil {
+		a.refuse(w, a.fail(r.Context(), "preset", err))
+		return
+	}
 	p := access.Participant
 	details := detailsWire{
 		Participant: visitorWire{
 			ID: string(p.ID), Name: p.Name, CustomID: p.CustomID, Organisation: string(access.App.ID), Picture: p.Picture,
 		},
 		Meeting: meetingTitleWire{ID: string(access.Meeting.ID), Title: access.Meeting.Title},
+		Preset:  visitorPresetWire{ID: string(access.Preset.ID), Name: access.Preset.Name, PresetBody: offered},
 	}
-	if err := json.Unmarshal(access.Preset.Body, &details.Preset); err != nil {
-		a.refuse(w, a.fail(r.Context(), "preset", err))
-		return
-	}
-	details.Preset.ID, details.Preset.Name = string(access.Preset.ID), access.Preset.Name
 	a.answer(w, http.StatusOK, single[detailsWire]{Success: true, Data: details})
 }
 

@@ -113,6 +113,8 @@ func (a *api) fail(ctx context.Context, what string, err error) *apiError {
 		return &apiError{status: http.StatusNotFound, message: "there is no such " + what}
 	case errors.Is(err, directory.ErrTaken):
 		return &apiError{status: http.StatusConflict, message: "the name is taken", final: true}
+	case errors.Is(err, directory.ErrInUse):
+		return &apiError{status: http.StatusConflict, message: "the " + what + " is in use by participants", final: true}
 	case ctx.Err() != nil:
 		return &apiError{status: http.StatusServiceUnavailable, message: "the request was given up"}
 	case errors.Is(err, journal.ErrBusy):

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/directory"
 )
 
 type createMeetingInput struct {
@@ -67,4 +68,94 @@ func (a *api) getMeeting(ctx context.Context, in *MeetingPath) (meetingWire, err
 		return meetingWire{}, a.fail(ctx, "meeting", err)
 	}
 	return wireMeeting(m), nil
+}
+
+type updateMeetingInput struct {
+	MeetingPath
+	Body *meetingPatch
+}
+
+func (a *api) updateMeeting(ctx context.Context, in *updateMeetingInput) (meetingWire, error) {
+	var patch meetingPatch
+	if in.Body != nil {
+		patch = *in.Body
+	}
+	change, err := patch.change()
+	if err != nil {
+		return meetingWire{}, a.fail(ctx, "meeting", err)
+	}
+	m, err := a.directory.UpdateMeeting(ctx, caller(ctx).ID, chat.MeetingID(in.MeetingID), change)
+	if err != nil {
+		return meetingWire{}, a.fail(ctx, "meeting", err)
+	}
+	return wireMeeting(m), nil
+}
+
+type replaceMeetingInput struct {
+	MeetingPath
+	Body *meetingWish
+}
+
+func (a *api) replaceMeeting(ctx context.Context, in *replaceMeetingInput) (meetingWire, error) {
+	var wish meetingWish
+	if in.Body != nil {
+		wish = *in.Body
+	}
+	m, err := wish.meeting()
+	if err != nil {
+		return meetingWire{}, a.fail(ctx, "meeting", err)
+	}
+	replaced, err := a.directory.ReplaceMeeting(ctx, caller(ctx).ID, chat.MeetingID(in.MeetingID), m)
+	if err != nil {
+		return meetingWire{}, a.fail(ctx, "meeting", err)
+	}
+	return wireMeeting(replaced), nil
+}
+
+// meetingPatch is the body that changes a meeting: what is absent stays as it
+// is, and what is null goes back to its default.
+type meetingPatch struct {
+	Title             field[string]  `json:"title,omitempty"`
+	Status            field[string]  `json:"status,omitempty" enum:"ACTIVE,INACTIVE"`
+	PersistChat       field[bool]    `json:"persist_chat,omitempty"`
+	RecordOnStart     field[bool]    `json:"record_on_start,omitempty"`
+	LiveStreamOnStart field[bool]    `json:"live_stream_on_start,omitempty"`
+	SummarizeOnEnd    field[bool]    `json:"summarize_on_end,omitempty"`
+	TranscribeOnEnd   field[bool]    `json:"transcribe_on_end,omitempty"`
+	KeepAlive         field[float64] `json:"session_keep_alive_time_in_secs,omitempty" doc:"At most 600."`
+	PreferredRegion   field[string]  `json:"preferred_region,omitempty" enum:"ap-south-1,ap-southeast-1,us-east-1,eu-central-1"`
+	AIConfig          field[anyJSON] `json:"ai_config,omitempty"`
+	RecordingConfig   field[anyJSON] `json:"recording_config,omitempty"`
+}
+
+func (p meetingPatch) change() (directory.MeetingChange, error) {
+	change := directory.MeetingChange{Title: p.Title.sent(), PersistChat: p.PersistChat.sent()}
+	if p.Status.isSent {
+		active := p.Status.value == statusActive || p.Status.value == ""
+		change.Active = &active
+	}
+	if p.KeepAlive.isSent {
+		keepAlive := directory.DefaultKeepAlive
+		if !p.KeepAlive.isNull {
+			var err error
+			if keepAlive, err = seconds("session_keep_alive_time_in_secs", p.KeepAlive.value); err != nil {
+				return change, err
+			}
+		}
+		change.KeepAlive = &keepAlive
+	}
+	change.Settings = func(s *directory.Settings) {
+		p.RecordOnStart.into(&s.RecordOnStart)
+		p.LiveStreamOnStart.into(&s.LiveStreamOnStart)
+		p.SummarizeOnEnd.into(&s.SummarizeOnEnd)
+		p.TranscribeOnEnd.into(&s.TranscribeOnEnd)
+		p.PreferredRegion.into(&s.PreferredRegion)
+		if p.AIConfig.isSent {
+			s.AIConfig = object(p.AIConfig.value.raw)
+		}
+		if p.RecordingConfig.isSent {
+			s.RecordingConfig = object(p.RecordingConfig.value.raw)
+		}
+	}
+	return change, nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/auth"
 	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/directory"
 )
 
 type addParticipantInput struct {
@@ -13,18 +14,22 @@ type addParticipantInput struct {
 }
 
 func (a *api) addParticipant(ctx context.Context, in *addParticipantInput) (participantWire, error) {
-	app := caller(ctx).ID
-	p, err := a.directory.AddParticipant(ctx, app, chat.MeetingID(in.MeetingID), in.Body.participant())
+	p, err := a.directory.AddParticipant(ctx, caller(ctx).ID, chat.MeetingID(in.MeetingID), in.Body.participant())
 	if err != nil {
 		return participantWire{}, a.fail(ctx, "meeting", err)
 	}
-	token, err := a.tokens.Mint(auth.Identity{App: app, Meeting: p.Meeting, Participant: p.ID}, p.Preset)
+	return a.withToken(ctx, p)
+}
+
+// withToken gives a participant with a new token. Older ones stay good.
+func (a *api) withToken(ctx context.Context, p directory.Participant) (participantWire, error) {
+	token, err := a.tokens.Mint(auth.Identity{App: caller(ctx).ID, Meeting: p.Meeting, Participant: p.ID}, p.Preset)
 	if err != nil {
 		return participantWire{}, a.fail(ctx, "participant", err)
 	}
-	added := wireParticipant(p)
-	added.Token = token
-	return added, nil
+	wire := wireParticipant(p)
+	wire.Token = token
+	return wire, nil
 }
 
 type listParticipantsInput struct {
@@ -52,4 +57,63 @@ func (a *api) getParticipant(ctx context.Context, in *ParticipantPath) (particip
 		return participantWire{}, a.fail(ctx, "participant", err)
 	}
 	return wireParticipant(p), nil
+}
+
+// participantPatch is the body that changes a participant: what is absent stays
+// as it is. A name or picture that is null is none; a preset has to be one.
+type participantPatch struct {
+	Name       field[string] `json:"name,omitempty"`
+	Picture    field[string] `json:"picture,omitempty" doc:"An http or https URL."`
+	PresetName field[string] `json:"preset_name,omitempty"`
+}
+
+type updateParticipantInput struct {
+	ParticipantPath
+	Body *participantPatch
+}
+
+func (a *api) updateParticipant(ctx context.Context, in *updateParticipantInput) (participantWire, error) {
+	var change directory.ParticipantChange
+	if in.Body != nil {
+		change.Name, change.Picture = in.Body.Name.sent(), in.Body.Picture.sent()
+		if !in.Body.PresetName.isNull {
+			change.PresetName = in.Body.PresetName.sent()
+		}
+	}
+	p, err := a.directory.UpdateParticipant(ctx, caller(ctx).ID, chat.MeetingID(in.MeetingID), chat.ParticipantID(in.ParticipantID), change)
+	if err != nil {
+		return participantWire{}, a.fail(ctx, "participant", err)
+	}
+	return a.withToken(ctx, p)
+}
+
+// deletedParticipantWire is what is told of a participant that is no more.
+type deletedParticipantWire struct {
+	CustomID  string `json:"custom_participant_id"`
+	PresetID  string `json:"preset_id" format:"uuid"`
+	CreatedAt stamp  `json:"created_at"`
+	UpdatedAt stamp  `json:"updated_at"`
+}
+
+func (a *api) deleteParticipant(ctx context.Context, in *ParticipantPath) (deletedParticipantWire, error) {
+	p, err := a.directory.DeleteParticipant(ctx, caller(ctx).ID, chat.MeetingID(in.MeetingID), chat.ParticipantID(in.ParticipantID))
+	if err != nil {
+		return deletedParticipantWire{}, a.fail(ctx, "participant", err)
+	}
+	return deletedParticipantWire{
+		CustomID: p.CustomID, PresetID: string(p.Preset), CreatedAt: stamp(p.CreatedAt), UpdatedAt: stamp(p.UpdatedAt),
+	}, nil
+}
+
+type tokenWire struct {
+	Token string `json:"token"`
+}
+
+func (a *api) refreshToken(ctx context.Context, in *ParticipantPath) (tokenWire, error) {
+	p, err := a.directory.Participant(ctx, caller(ctx).ID, chat.MeetingID(in.MeetingID), chat.ParticipantID(in.ParticipantID))
+	if err != nil {
+		return tokenWire{}, a.fail(ctx, "participant", err)
+	}
+	refreshed, err := a.withToken(ctx, p)
+	return tokenWire{refreshed.Token}, err
 }

@@ -26,12 +26,24 @@ func (a *api) routes() error {
 	many(kit, "GET /meetings", "list-meetings", "List meetings", a.listMeetings)
 	one(kit, http.StatusOK, "GET /meetings/{meeting_id}", "get-meeting", "Get a meeting", a.getMeeting)
 
+	one(kit, http.StatusOK, "PATCH /meetings/{meeting_id}", "update-meeting", "Change a meeting", a.updateMeeting)
+	one(kit, http.StatusOK, "PUT /meetings/{meeting_id}", "replace-meeting", "Replace a meeting", a.replaceMeeting)
+
 	const participants = "/meetings/{meeting_id}/participants"
 	one(kit, http.StatusCreated, "POST "+participants, "add-participant", "Add a participant", a.addParticipant)
 	many(kit, "GET "+participants, "list-participants", "List the participants of a meeting", a.listParticipants)
 	one(kit, http.StatusOK, "GET "+participants+"/{participant_id}", "get-participant", "Get a participant", a.getParticipant)
 
+	one(kit, http.StatusOK, "PATCH "+participants+"/{participant_id}", "update-participant", "Change a participant", a.updateParticipant)
+	one(kit, http.StatusOK, "DELETE "+participants+"/{participant_id}", "delete-participant", "Delete a participant", a.deleteParticipant)
+	one(kit, http.StatusOK, "POST "+participants+"/{participant_id}/token", "refresh-token", "Make another token for a participant", a.refreshToken)
+
+	one(kit, http.StatusOK, "POST /presets", "create-preset", "Create a preset", a.createPreset)
 	many(kit, "GET /presets", "list-presets", "List presets", a.listPresets)
+	one(kit, http.StatusOK, "GET /presets/{preset_id}", "get-preset", "Get a preset", a.getPreset)
+	one(kit, http.StatusOK, "PATCH /presets/{preset_id}", "update-preset", "Change a preset", a.updatePreset)
+	one(kit, http.StatusOK, "PUT /presets/{preset_id}", "replace-preset", "Replace a preset", a.replacePreset)
+	one(kit, http.StatusOK, "DELETE /presets/{preset_id}", "delete-preset", "Delete a preset that nobody has", a.deletePreset)
 
 	// What exists in the account form only.
 	account := huma.NewGroup(root)

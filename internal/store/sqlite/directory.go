@@ -28,9 +28,9 @@ func (db *DB) PutApp(ctx context.Context, app directory.App, presets []directory
 			return fmt.Errorf("storing an app: %w", err)
 		}
 		for _, p := range presets {
-			if _, err := tx.exec(`INSERT INTO presets (id, app, name, body, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)`,
-				string(p.ID), string(app.ID), p.Name, string(p.Body), p.CreatedAt.UnixMilli(), p.UpdatedAt.UnixMilli()); err != nil {
-				return fmt.Errorf("storing preset %s: %w", p.Name, err)
+			p.App = app.ID
+			if err := tx.insertPreset(p); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -99,6 +99,11 @@ func (db *DB) PutParticipant(ctx context.Context, app chat.AppID, p directory.Pa
 		return "", err
 	}
 	return chat.PresetID(preset), nil
+}
+
+// Preset implements directory.Store.
+func (db *DB) Preset(ctx context.Context, app chat.AppID, id chat.PresetID) (directory.Preset, error) {
+	return find(ctx, db, new(presetRow), `SELECT `+presetColumns+` FROM presets r WHERE r.id = ? AND r.app = ?`, string(id), string(app))
 }
 
 // App implements directory.Store.

@@ -1,0 +1,194 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/directory"
+)
+
+// This file changes and deletes what the directory keeps. Each change is read,
+// made and stored in one transaction, and what that transaction has read of it
+// before is forgotten, so that whatever is decided after it goes by it.
+
+// findIn is find within a transaction.
+func findIn[T any](tx *Tx, r record[T], text string, args ...any) (T, error) {
+	var none T
+	found, err := tx.row(text, args, r.dest()...)
+	if err != nil {
+		return none, err
+	}
+	if !found {
+		return none, directory.ErrNotFound
+	}
+	return r.value()
+}
+
+// changed runs change and gives what it leaves. The job may run more than once
+// and may still run when ctx has ended, so each run has a value of its own.
+func changed[T any](ctx context.Context, db *DB, change func(*Tx) (T, error)) (T, error) {
+	result := make(chan T, 1)
+	err := db.update(ctx, func(tx *Tx) error {
+		value, err := change(tx)
+		if err != nil {
+			return err
+		}
+		select {
+		case <-result:
+		default:
+		}
+		result <- value
+		return nil
+	})
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return <-result, nil
+}
+
+// ChangeMeeting implements directory.Store.
+func (db *DB) ChangeMeeting(ctx context.Context, app chat.AppID, id chat.MeetingID, change func(*directory.Meeting) error) (directory.Meeting, error) {
+	return changed(ctx, db, func(tx *Tx) (directory.Meeting, error) {
+		m, err := findIn(tx, new(meetingRow), `SELECT `+meetingColumns+` FROM meetings m WHERE m.id = ? AND m.app = ?`, string(id), string(app))
+		if err != nil {
+			return m, err
+		}
+		if err := change(&m); err != nil {
+			return m, err
+		}
+		settings, err := json.Marshal(m.Settings)
+		if err != nil {
+			return m, fmt.Errorf("encoding the settings of a meeting: %w", err)
+		}
+		if err := tx.forgetHead(id); err != nil {
+			return m, err
+		}
+		_, err = tx.exec(`UPDATE meetings SET title = ?, active = ?, persist_chat = ?, keep_alive = ?, settings = ?, updated_at = ?
+			WHERE id = ?`, m.Title, m.Active, m.PersistChat, int64(m.KeepAlive/time.Second), string(settings), m.UpdatedAt.UnixMilli(), string(id))
+		return m, err
+	})
+}
+
+// ChangeParticipant implements directory.Store.
+func (db *DB) ChangeParticipant(ctx context.Context, app chat.AppID, meeting chat.MeetingID, id chat.ParticipantID, change func(*directory.Participant) error) (directory.Participant, error) {
+	return changed(ctx, db, func(tx *Tx) (directory.Participant, error) {
+		p, err := tx.participantOf(app, meeting, id)
+		if err != nil {
+			return p, err
+		}
+		if err := change(&p); err != nil {
+			return p, err
+		}
+		var preset string
+		found, err := tx.row(`SELECT id FROM presets WHERE app = ? AND name = ?`, []any{string(app), p.PresetName}, &preset)
+		if err != nil {
+			return p, err
+		}
+		if !found {
+			return p, directory.ErrNoPreset
+		}
+		p.Preset = chat.PresetID(preset)
+		clear(tx.people)
+		_, err = tx.exec(`UPDATE participants SET name = ?, picture = ?, preset = ?, updated_at = ? WHERE id = ?`,
+			p.Name, p.Picture, preset, p.UpdatedAt.UnixMilli(), string(id))
+		return p, err
+	})
+}
+
+// DeleteParticipant implements directory.Store.
+func (db *DB) DeleteParticipant(ctx context.Context, app chat.AppID, meeting chat.MeetingID, id chat.ParticipantID) (directory.Participant, error) {
+	return changed(ctx, db, func(tx *Tx) (directory.Participant, error) {
+		p, err := tx.participantOf(app, meeting, id)
+		if err != nil {
+			return p, err
+		}
+		clear(tx.people)
+		_, err = tx.exec(`DELETE FROM participants WHERE id = ?`, string(id))
+		return p, err
+	})
+}
+
+func (tx *Tx) participantOf(app chat.AppID, meeting chat.MeetingID, id chat.ParticipantID) (directory.Participant, error) {
+	return findIn(tx, new(participantRow), `SELECT `+participantColumns+` FROM `+participantTables+
+		` WHERE p.id = ? AND m.id = ? AND m.app = ?`, string(id), string(meeting), string(app))
+}
+
+// PutPreset implements directory.Store.
+func (db *DB) PutPreset(ctx context.Context, p directory.Preset) error {
+	return db.update(ctx, func(tx *Tx) error {
+		if err := tx.mustFindApp(p.App); err != nil {
+			return err
+		}
+		if err := tx.mustBeFree(p.App, p.Name, ""); err != nil {
+			return err
+		}
+		return tx.insertPreset(p)
+	})
+}
+
+func (tx *Tx) insertPreset(p directory.Preset) error {
+	_, err := tx.exec(`INSERT INTO presets (id, app, name, body, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)`,
+		string(p.ID), string(p.App), p.Name, string(p.Body), p.CreatedAt.UnixMilli(), p.UpdatedAt.UnixMilli())
+	if err != nil {
+		return fmt.Errorf("storing preset %s: %w", p.ID, err)
+	}
+	return nil
+}
+
+// mustBeFree gives ErrTaken where another preset of the app has the name.
+func (tx *Tx) mustBeFree(app chat.AppID, name string, self chat.PresetID) error {
+	var one int
+	found, err := tx.row(`SELECT 1 FROM presets WHERE app = ? AND name = ? AND id <> ?`, []any{string(app), name, string(self)}, &one)
+	if err == nil && found {
+		return directory.ErrTaken
+	}
+	return err
+}
+
+// ChangePreset implements directory.Store.
+func (db *DB) ChangePreset(ctx context.Context, app chat.AppID, id chat.PresetID, change func(*directory.Preset) error) (directory.Preset, error) {
+	return changed(ctx, db, func(tx *Tx) (directory.Preset, error) {
+		p, err := tx.presetOf(app, id)
+		if err != nil {
+			return p, err
+		}
+		if err := change(&p); err != nil {
+			return p, err
+		}
+		if err := tx.mustBeFree(app, p.Name, id); err != nil {
+			return p, err
+		}
+		clear(tx.people)
+		_, err = tx.exec(`UPDATE presets SET name = ?, body = ?, updated_at = ? WHERE id = ?`,
+			p.Name, string(p.Body), p.UpdatedAt.UnixMilli(), string(id))
+		return p, err
+	})
+}
+
+// DeletePreset implements directory.Store.
+func (db *DB) DeletePreset(ctx context.Context, app chat.AppID, id chat.PresetID) (directory.Preset, error) {
+	return changed(ctx, db, func(tx *Tx) (directory.Preset, error) {
+		p, err := tx.presetOf(app, id)
+		if err != nil {
+			return p, err
+		}
+		var one int
+		used, err := tx.row(`SELECT 1 FROM participants WHERE preset = ? LIMIT 1`, []any{string(id)}, &one)
+		if err != nil {
+			return p, err
+		}
+		if used {
+			return p, directory.ErrInUse
+		}
+		_, err = tx.exec(`DELETE FROM presets WHERE id = ?`, string(id))
+		return p, err
+	})
+}
+
+func (tx *Tx) presetOf(app chat.AppID, id chat.PresetID) (directory.Preset, error) {
+	return findIn(tx, new(presetRow), `SELECT `+presetColumns+` FROM presets r WHERE r.id = ? AND r.app = ?`, string(id), string(app))
+}
