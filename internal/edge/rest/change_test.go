@@ -1,7 +1,6 @@
 package rest_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -174,8 +173,7 @@ func dig(t testing.TB, object map[string]any, keys ...string) any {
 	for _, key := range keys {
 		inner, ok := value.(map[string]any)
 		if !ok {
-			encoded, _ := json.Marshal(object)
-			t.Fatalf("there is no %s in %s", strings.Join(keys, "."), encoded)
+			t.Fatalf("there is no %s in %v", strings.Join(keys, "."), object)
 		}
 		value = inner[key]
 	}

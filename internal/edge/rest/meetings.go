@@ -115,17 +115,17 @@ func (a *api) replaceMeeting(ctx context.Context, in *replaceMeetingInput) (meet
 // meetingPatch is the body that changes a meeting: what is absent stays as it
 // is, and what is null goes back to its default.
 type meetingPatch struct {
-	Title             field[string]  `json:"title,omitempty"`
-	Status            field[string]  `json:"status,omitempty" enum:"ACTIVE,INACTIVE"`
-	PersistChat       field[bool]    `json:"persist_chat,omitempty"`
-	RecordOnStart     field[bool]    `json:"record_on_start,omitempty"`
-	LiveStreamOnStart field[bool]    `json:"live_stream_on_start,omitempty"`
-	SummarizeOnEnd    field[bool]    `json:"summarize_on_end,omitempty"`
-	TranscribeOnEnd   field[bool]    `json:"transcribe_on_end,omitempty"`
-	KeepAlive         field[float64] `json:"session_keep_alive_time_in_secs,omitempty" doc:"At most 600."`
-	PreferredRegion   field[string]  `json:"preferred_region,omitempty" enum:"ap-south-1,ap-southeast-1,us-east-1,eu-central-1"`
-	AIConfig          field[anyJSON] `json:"ai_config,omitempty"`
-	RecordingConfig   field[anyJSON] `json:"recording_config,omitempty"`
+	Title             field[string]  `json:"title,omitzero"`
+	Status            field[string]  `json:"status,omitzero" enum:"ACTIVE,INACTIVE"`
+	PersistChat       field[bool]    `json:"persist_chat,omitzero"`
+	RecordOnStart     field[bool]    `json:"record_on_start,omitzero"`
+	LiveStreamOnStart field[bool]    `json:"live_stream_on_start,omitzero"`
+	SummarizeOnEnd    field[bool]    `json:"summarize_on_end,omitzero"`
+	TranscribeOnEnd   field[bool]    `json:"transcribe_on_end,omitzero"`
+	KeepAlive         field[float64] `json:"session_keep_alive_time_in_secs,omitzero" doc:"At most 600."`
+	PreferredRegion   field[string]  `json:"preferred_region,omitzero" enum:"ap-south-1,ap-southeast-1,us-east-1,eu-central-1"`
+	AIConfig          field[anyJSON] `json:"ai_config,omitzero"`
+	RecordingConfig   field[anyJSON] `json:"recording_config,omitzero"`
 }
 
 func (p meetingPatch) change() (directory.MeetingChange, error) {

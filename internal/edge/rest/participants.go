@@ -62,9 +62,9 @@ func (a *api) getParticipant(ctx context.Context, in *ParticipantPath) (particip
 // participantPatch is the body that changes a participant: what is absent stays
 // as it is. A name or picture that is null is none; a preset has to be one.
 type participantPatch struct {
-	Name       field[string] `json:"name,omitempty"`
-	Picture    field[string] `json:"picture,omitempty" doc:"An http or https URL."`
-	PresetName field[string] `json:"preset_name,omitempty"`
+	Name       field[string] `json:"name,omitzero"`
+	Picture    field[string] `json:"picture,omitzero" doc:"An http or https URL."`
+	PresetName field[string] `json:"preset_name,omitzero"`
 }
 
 type updateParticipantInput struct {

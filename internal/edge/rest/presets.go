@@ -41,11 +41,12 @@ func (presetWish) Schema(r huma.Registry) *huma.Schema {
 	return &s
 }
 
-func (w *presetWish) wish() directory.NewPreset {
-	if w == nil {
+// wishOf gives the wish of a body, which may be missing.
+func wishOf(body *presetWish) directory.NewPreset {
+	if body == nil {
 		return directory.NewPreset{}
 	}
-	return directory.NewPreset(*w)
+	return directory.NewPreset(*body)
 }
 
 type presetWire struct {
@@ -80,7 +81,7 @@ type createPresetInput struct {
 }
 
 func (a *api) createPreset(ctx context.Context, in *createPresetInput) (presetWire, error) {
-	p, err := a.directory.CreatePreset(ctx, caller(ctx).ID, in.Body.wish())
+	p, err := a.directory.CreatePreset(ctx, caller(ctx).ID, wishOf(in.Body))
 	return a.answerPreset(ctx, p, err)
 }
 
@@ -117,12 +118,12 @@ type changePresetInput struct {
 }
 
 func (a *api) updatePreset(ctx context.Context, in *changePresetInput) (presetWire, error) {
-	p, err := a.directory.UpdatePreset(ctx, caller(ctx).ID, in.id(), in.Body.wish())
+	p, err := a.directory.UpdatePreset(ctx, caller(ctx).ID, in.id(), wishOf(in.Body))
 	return a.answerPreset(ctx, p, err)
 }
 
 func (a *api) replacePreset(ctx context.Context, in *changePresetInput) (presetWire, error) {
-	p, err := a.directory.ReplacePreset(ctx, caller(ctx).ID, in.id(), in.Body.wish())
+	p, err := a.directory.ReplacePreset(ctx, caller(ctx).ID, in.id(), wishOf(in.Body))
 	return a.answerPreset(ctx, p, err)
 }
 
