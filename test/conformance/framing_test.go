@@ -34,6 +34,21 @@ func TestSection1Framing(t *testing.T) {
 		{"1.3 no mask, ping", in(raw.Frame{Fin: true, Op: raw.Ping, Unmasked: true}.Bytes()), closed(1002)},
 		{"1.3 no mask, close", in(raw.Frame{Fin: true, Op: raw.Close, Unmasked: true}.Bytes()), closed(1002)},
 	}
+	for _, n := range []int{0, 1, 125} {
+		padded := raw.Padded(raw.Text, bytes.Repeat([]byte("2"), n), 2)
+		rows = append(rows, row{fmt.Sprintf("1.4 length %d in 2 bytes", n), in(padded), closed(1002)})
+	}
+	for _, n := range []int{0, 1, 125, 126, 65535} {
+		padded := raw.Padded(raw.Binary, make([]byte, n), 8)
+		rows = append(rows, row{fmt.Sprintf("1.4 length %d in 8 bytes", n), in(padded), closed(1002)})
+	}
+	rows = append(rows,
+		row{"1.4 length of a ping in 2 bytes", in(raw.Padded(raw.Ping, []byte("p"), 2)), closed(1002)},
+		row{"1.4 length of a close in 8 bytes", in(raw.Padded(raw.Close, []byte("\x03\xe8"), 8)), closed(1002)},
+		row{"1.4 the same byte by byte", chopped(1, raw.Padded(raw.Binary, request("a", 0), 8)), closed(1002)},
+		row{"1.4 126 bytes in 2, the fewest", in(raw.Padded(raw.Binary, request("a", 126), 2)), answered("a")},
+		row{"1.4 65536 bytes in 8, the fewest", in(raw.Padded(raw.Binary, request("a", 65536), 8)), answered("a")},
+	)
 	for _, n := range lengths {
 		rows = append(rows,
 			row{fmt.Sprintf("1.1 text of %d bytes", n), in(text(strings.Repeat("*", n))), ignored},

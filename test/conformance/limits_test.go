@@ -38,6 +38,11 @@ func TestSection9Limits(t *testing.T) {
 		{"9.9 100 pongs", in(control(pong(""), 100)), ignored},
 		{"9.9 1000 pongs", in(control(pong(""), 1000)), closed(1008)},
 	}
+	rows = append(rows,
+		row{"9.3 text of 64 KiB in fragments of 1 byte", in(bytes.Join(fragments(raw.Text, 1, []byte(tooLong[:longest])), nil)), ignored},
+		row{"9.4 binary of 64 KiB in fragments of 1 byte", in(bytes.Join(fragments(raw.Binary, 1, request("a", longest)), nil)), answered("a")},
+		row{"9.4 1 byte more in fragments of 1 byte", in(bytes.Join(fragments(raw.Binary, 1, []byte(tooLong)), nil)), closed(1009)},
+	)
 	for _, n := range []int{64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10} {
 		rows = append(rows,
 			row{fmt.Sprintf("9.3 text of 64 KiB in fragments of %d", n), fragments(raw.Text, n, []byte(tooLong[:longest])), ignored},
@@ -57,6 +62,27 @@ func TestSection9Limits(t *testing.T) {
 		row{"9.7 500 keep-alives in one write", in(bytes.Repeat(text(protocol.Ping), 500)), answered(slices.Repeat([]string{protocol.Pong}, 500)...)},
 	)
 	check(t, rows)
+}
+
+// TestSection9PingFlood: the first hundred are answered, and some more for the
+// time that passes; then it is enough.
+func TestSection9PingFlood(t *testing.T) {
+	c := newWorld(t).dial(t)
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		pings := bytes.Repeat(ping("p"), 1000)
+		for range 100 {
+			if _, err := c.Write(pings); err != nil {
+				return // the server has hung up
+			}
+		}
+	}()
+	c.hearUntilClosed(1008)
+	<-sent
+	if n := len(c.pongs); n < 100 || n > 1000 {
+		t.Errorf("%d of 100,000 pings were answered", n)
+	}
 }
 
 func TestSection10Miscellaneous(t *testing.T) {

@@ -13,12 +13,15 @@ package conformance
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -30,6 +33,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/auth"
 	"github.com/parley-chat/parley/internal/directory"
+	"github.com/parley-chat/parley/internal/localca"
 	"github.com/parley-chat/parley/internal/server"
 	"github.com/parley-chat/parley/protocol"
 	"github.com/parley-chat/parley/protocol/rtkwire"
@@ -129,6 +133,9 @@ type world struct {
 	ctx  context.Context
 	addr string
 	path string // of the socket, with the person's token
+
+	tlsAddr   string
+	authority *x509.CertPool
 }
 
 func newWorld(t *testing.T) *world {
@@ -141,9 +148,20 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
+	secure, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	authority, err := localca.Ensure(t.TempDir(), time.Now)
+	must(t, err)
+	pem, err := os.ReadFile(authority.CAFile())
+	must(t, err)
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	certificates := &tls.Config{Certificates: []tls.Certificate{authority.TLSCertificate()}}
 	serving, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(serving, s.Handler(), []server.Listener{{Listener: l}}) }()
+	go func() {
+		ended <- s.Serve(serving, s.Handler(), []server.Listener{{Listener: l}, {Listener: secure, TLS: certificates}})
+	}()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -159,7 +177,9 @@ func newWorld(t *testing.T) *world {
 	token, err := s.Tokens.Mint(auth.Identity{App: app.ID, Meeting: m.ID, Participant: p.ID}, p.Preset)
 	must(t, err)
 	query := url.Values{"roomID": {string(m.ID)}, "peerID": {peerID}, "authToken": {token}, "ping": {"true"}}
-	return &world{ctx: ctx, addr: l.Addr().String(), path: "/ws?" + query.Encode()}
+	return &world{
+		ctx: ctx, addr: l.Addr().String(), path: "/ws?" + query.Encode(), tlsAddr: secure.Addr().String(), authority: pool,
+	}
 }
 
 func must(t *testing.T, err error) {

@@ -82,6 +82,18 @@ func Header(f Frame, length uint64) []byte {
 	return raw
 }
 
+// Padded gives a frame whose length is written in 2 or 8 bytes even where it
+// needs fewer. Its mask is zero.
+func Padded(op Opcode, payload []byte, lengthBytes int) []byte {
+	raw := []byte{0x80 | byte(op)}
+	if lengthBytes == 2 {
+		raw = binary.BigEndian.AppendUint16(append(raw, 0x80|126), uint16(len(payload)))
+	} else {
+		raw = binary.BigEndian.AppendUint64(append(raw, 0x80|127), uint64(len(payload)))
+	}
+	return append(append(raw, 0, 0, 0, 0), payload...)
+}
+
 // Message gives a whole message in one frame.
 func Message(op Opcode, payload []byte) []byte {
 	return Frame{Fin: true, Op: op, Payload: payload, Mask: [4]byte{0x1f, 0xa2, 0x00, 0xf3}}.Bytes()
@@ -147,8 +159,11 @@ func Connect(ctx context.Context, addr string) (*Conn, error) {
 			return nil, err
 		}
 	}
-	return &Conn{conn, bufio.NewReader(conn)}, nil
+	return On(conn), nil
 }
+
+// On speaks on a connection that is open already, such as one of TLS.
+func On(conn net.Conn) *Conn { return &Conn{conn, bufio.NewReader(conn)} }
 
 // Handshake sends a request and demands that it opens a socket. Any other
 // answer gives a StatusError.

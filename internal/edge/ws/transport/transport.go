@@ -6,6 +6,7 @@ package transport
 
 import (
 	"bufio"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -50,6 +51,9 @@ const (
 	// closeTimeout is what a writer is left with when the connection is to be
 	// closed, and how long the close frame may take.
 	closeTimeout = time.Second
+	// lingerBytes is how much more is taken from a peer that has broken the
+	// rules, so that it hears why the connection ends.
+	lingerBytes = 1 << 20
 )
 
 // Kind tells text from binary messages.
@@ -133,6 +137,12 @@ func (c *Conn) readBy(deadline time.Time) error {
 
 // Accept upgrades a request. When it fails, it has answered the request.
 func Accept(w http.ResponseWriter, r *http.Request, config Config) (*Conn, error) {
+	// The library looks at the length of the key alone (RFC 6455, 4.2.1).
+	if key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-WebSocket-Key")); err != nil || len(key) != 16 {
+		w.Header().Set("Connection", "close")
+		http.Error(w, "bad Sec-WebSocket-Key header", http.StatusBadRequest)
+		return nil, errors.New("upgrading to a websocket: the key is not 16 bytes in base64")
+	}
 	conn, rw, _, err := ws.HTTPUpgrader{Timeout: config.Message}.Upgrade(r, w)
 	if err != nil {
 		if conn != nil { // taken from the HTTP server, which closes it no more
@@ -197,6 +207,9 @@ func (c *Conn) Read(buf []byte) (Kind, []byte, error) {
 // header reads and checks a frame's header. The time for the message begins
 // with its first frame.
 func (c *Conn) header(fragmented bool) (ws.Header, error) {
+	start, _ := c.reader.Peek(2) // what is wrong, ReadHeader finds too
+	wide := len(start) == 2 && start[1]&0x7f == 126
+	widest := len(start) == 2 && start[1]&0x7f == 127
 	h, err := ws.ReadHeader(c.reader)
 	if errors.Is(err, ws.ErrHeaderLengthMSB) {
 		return h, &CloseError{Code: CloseProtocol, Reason: "the frame breaks the protocol"}
@@ -213,7 +226,10 @@ func (c *Conn) header(fragmented bool) (ws.Header, error) {
 	if fragmented {
 		state = state.Set(ws.StateFragmented)
 	}
-	if err := ws.CheckHeader(h, state); err != nil {
+	// A length has to be written in the fewest bytes (RFC 6455, 5.2); the
+	// library takes any.
+	padded := wide && h.Length < 126 || widest && h.Length <= 0xffff
+	if err := ws.CheckHeader(h, state); err != nil || padded {
 		return h, &CloseError{Code: CloseProtocol, Reason: "the frame breaks the protocol"}
 	}
 	return h, nil
@@ -349,14 +365,47 @@ func split(frames net.Buffers, n int) (before, after net.Buffers) {
 // nothing.
 func (c *Conn) Close(code uint16, reason string) {
 	c.hurry()
+	if c.farewell(code, reason) && breach(code) {
+		c.linger()
+	}
+}
+
+// farewell says goodbye, and hangs up but where Close still has to linger. It
+// is false where somebody else has done so.
+func (c *Conn) farewell(code uint16, reason string) bool {
 	c.write.Lock()
 	defer c.write.Unlock()
 	if c.closed {
-		return
+		return false
 	}
 	c.closed = true
 	if !c.torn { // else the peer would take this for the rest of a message
 		c.sayGoodbye(code, reason)
+	}
+	if !breach(code) {
+		_ = c.conn.Close()
+	}
+	return true
+}
+
+// breach tells whether a code is for a peer that breaks the rules, which may
+// well be in the middle of sending more.
+func breach(code uint16) bool {
+	switch code {
+	case CloseProtocol, CloseData, ClosePolicy, CloseTooBig:
+		return true
+	}
+	return false
+}
+
+// linger hangs up, but not before the peer has had a moment to take note: a
+// connection that is closed while bytes lie unread is reset, and what was said
+// last is lost on the way.
+func (c *Conn) linger() {
+	if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+		_ = c.conn.SetReadDeadline(time.Now().Add(closeTimeout))
+		_, _ = io.CopyN(io.Discard, c.conn, lingerBytes)
 	}
 	_ = c.conn.Close()
 }

@@ -146,14 +146,13 @@ func TestMessagesArriveWhole(t *testing.T) {
 		kind Kind
 		want string
 	}{
-		"text":               {masked(true, ws.OpText, []byte("héllo")), Text, "héllo"},
-		"binary":             {masked(true, ws.OpBinary, []byte{0xff, 0}), Binary, "\xff\x00"},
-		"empty":              {masked(true, ws.OpBinary, nil), Binary, ""},
-		"125 bytes":          {masked(true, ws.OpBinary, long[:125]), Binary, string(long[:125])},
-		"126 bytes":          {masked(true, ws.OpBinary, long[:126]), Binary, string(long[:126])},
-		"65,535 bytes":       {masked(true, ws.OpBinary, long[:65535]), Binary, string(long[:65535])},
-		"the longest":        {masked(true, ws.OpBinary, long), Binary, string(long)},
-		"long form of short": {join(header(ws.OpBinary, 3), []byte{'a' ^ 1, 'b' ^ 2, 'c' ^ 3}), Binary, "abc"},
+		"text":         {masked(true, ws.OpText, []byte("héllo")), Text, "héllo"},
+		"binary":       {masked(true, ws.OpBinary, []byte{0xff, 0}), Binary, "\xff\x00"},
+		"empty":        {masked(true, ws.OpBinary, nil), Binary, ""},
+		"125 bytes":    {masked(true, ws.OpBinary, long[:125]), Binary, string(long[:125])},
+		"126 bytes":    {masked(true, ws.OpBinary, long[:126]), Binary, string(long[:126])},
+		"65,535 bytes": {masked(true, ws.OpBinary, long[:65535]), Binary, string(long[:65535])},
+		"the longest":  {masked(true, ws.OpBinary, long), Binary, string(long)},
 		"two fragments": {join(masked(false, ws.OpBinary, []byte("ab")), masked(true, ws.OpContinuation, []byte("cd"))),
 			Binary, "abcd"},
 		"the longest in fragments": {join(masked(false, ws.OpBinary, long[:1]), masked(false, ws.OpContinuation, long[1:40000]),
@@ -203,6 +202,8 @@ func TestBreachesOfTheProtocol(t *testing.T) {
 			masked(true, ws.OpContinuation, make([]byte, 1))), CloseTooBig},
 		"2^63-1 bytes":              {header(ws.OpBinary, 1<<63-1), CloseTooBig},
 		"2^63-1 bytes in fragments": {join(masked(false, ws.OpBinary, []byte("x")), header(ws.OpContinuation, 1<<63-1)), CloseTooBig},
+		"length in too many bytes":  {[]byte{0x82, 0x80 | 126, 0, 125, 0, 0, 0, 0}, CloseProtocol},
+		"length in far too many":    {[]byte{0x82, 0x80 | 127, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0}, CloseProtocol},
 		"2^64-1 bytes":              {header(ws.OpBinary, 1<<64-1), CloseProtocol},
 		"2^64-1 bytes of ping":      {header(ws.OpPing, 1<<64-1), CloseProtocol},
 	}
