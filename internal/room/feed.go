@@ -23,6 +23,7 @@ type Feed struct {
 	drained chan struct{}
 	pings   []uint64 // the last entry sent before each unanswered ping
 	ending  *Closed  // to be closed with when all has gone out
+	last    bool     // nothing more is to be queued
 	closed  *Closed
 }
 
@@ -55,8 +56,12 @@ type Closed struct {
 
 func (c *Closed) Error() string { return fmt.Sprintf("closed with %d: %s", c.Code, c.Reason) }
 
-// The ends of a feed. None of them is 1000, after which clients stay away.
+// The ends of a feed. After 1000 clients stay away; after any other they come
+// back.
 var (
+	// ClosedForGood tells that the peer is not to come back.
+	ClosedForGood = &Closed{1000, "the meeting is over for you"}
+
 	// ClosedRestart tells that the server goes down and comes back.
 	ClosedRestart = &Closed{1012, "the server restarts"}
 	// ClosedBehind tells that the peer did not read fast enough.
@@ -79,7 +84,7 @@ func (f *Feed) Answer(frame []byte) {
 
 // push queues an item at the end of the log. It is called under room.mu.
 func (f *Feed) push(i *item) {
-	if f.closed != nil {
+	if f.closed != nil || f.last {
 		return
 	}
 	i.at = f.room.log.end

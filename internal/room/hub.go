@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -117,7 +119,7 @@ func (h *Hub) Room(ctx context.Context, meeting chat.MeetingID) (*Room, error) {
 			hub: h, meeting: meeting, loaded: make(chan struct{}), filling: true,
 			members: make(map[chat.PeerID]*Member), people: make(map[chat.ParticipantID][]*Member),
 			owners: make(map[chat.PeerID]chat.ParticipantID), feeds: make(map[chat.PeerID]*Feed),
-			connections: make(map[chat.ParticipantID]int), leaving: make(map[chat.PeerID]chan struct{}),
+			connections: make(map[chat.ParticipantID][]*Feed), leaving: make(map[chat.PeerID]chan struct{}),
 		}
 		h.rooms[meeting] = r
 		h.work.Go(func() { h.load(r) })
@@ -149,6 +151,33 @@ func (h *Hub) Restore(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Open gives the rooms that are loaded, or loading, on this node.
+func (h *Hub) Open() []chat.MeetingID {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Keys(h.rooms))
+}
+
+// Opened gives the room of a meeting once it has been loaded, or nil where
+// nobody has asked for it.
+func (h *Hub) Opened(ctx context.Context, meeting chat.MeetingID) (*Room, error) {
+	h.mu.Lock()
+	r := h.rooms[meeting]
+	h.mu.Unlock()
+	if r == nil {
+		return nil, nil
+	}
+	select {
+	case <-r.loaded:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if r.failed != nil {
+		return nil, nil // whoever comes next reads everything anew
+	}
+	return r, nil
 }
 
 // Admits tells whether Connect would take a peer.

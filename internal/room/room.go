@@ -74,9 +74,9 @@ type Room struct {
 	// owners remembers whose each peer id is, also after the peer has left.
 	owners map[chat.PeerID]chat.ParticipantID
 	// feeds has the connection of each peer that has one, joined or not;
-	// connections counts them for each participant.
+	// connections has those of each participant.
 	feeds       map[chat.PeerID]*Feed
-	connections map[chat.ParticipantID]int
+	connections map[chat.ParticipantID][]*Feed
 	// filling says that entries are being read that were missed; those told
 	// meanwhile wait in held.
 	filling bool
@@ -112,7 +112,7 @@ func (r *Room) admits(peer chat.PeerID, participant chat.ParticipantID) error {
 	if f != nil && f.info.Participant != participant {
 		return ErrForeignPeer
 	}
-	if f == nil && r.connections[participant] >= MaxPeersPerParticipant {
+	if f == nil && len(r.connections[participant]) >= MaxPeersPerParticipant {
 		return ErrTooManyPeers
 	}
 	return nil
@@ -158,7 +158,7 @@ func (r *Room) connect(info Info) (*Connection, error) {
 		f.close(ClosedRestart)
 	}
 	r.feeds[info.Peer] = f
-	r.connections[info.Participant]++
+	r.connections[info.Participant] = append(r.connections[info.Participant], f)
 	m := r.members[info.Peer]
 	if m == nil {
 		return &Connection{Feed: f, Room: r}, nil
@@ -182,7 +182,8 @@ func (r *Room) drop(f *Feed) {
 		return
 	}
 	delete(r.feeds, f.info.Peer)
-	if r.connections[f.info.Participant]--; r.connections[f.info.Participant] == 0 {
+	others := slices.DeleteFunc(r.connections[f.info.Participant], func(o *Feed) bool { return o == f })
+	if r.connections[f.info.Participant] = others; len(others) == 0 {
 		delete(r.connections, f.info.Participant)
 	}
 }

@@ -73,7 +73,8 @@ type Config struct {
 // Server accepts sockets. It is an http.Handler; make it with New.
 type Server struct {
 	Config
-	rates *rates
+	rates   *rates
+	changes changes
 
 	ctx     context.Context // ends when connections have to end
 	stop    context.CancelFunc
