@@ -34,6 +34,29 @@ const (
 	GetRoomStageState       Event = 43
 )
 
+// Events of the room that concern what a chat server does not have: other
+// rooms, streams, recordings, transcripts.
+const (
+	UpdatePeerInfo        Event = 1
+	UpdateRoomInfo        Event = 6
+	CloseRoom             Event = 7
+	StartedLivestream     Event = 8
+	StoppedLivestream     Event = 9
+	ErroredLivestream     Event = 10
+	CreateConnectedRooms  Event = 21
+	DeleteConnectedRooms  Event = 22
+	MovePeers             Event = 23
+	TransferPeer          Event = 24
+	MovedPeer             Event = 25
+	ConnectedRoomsUpdated Event = 26
+	ConnectedRoomsDeleted Event = 27
+	Transcript            Event = 32
+	RecordingStarted      Event = 40
+	RecordingStopped      Event = 41
+	RecordingPaused       Event = 42
+	LivestreamingInvoked  Event = 44
+)
+
 // Events of the chat.
 const (
 	GetMessages          Event = 0x10000
@@ -53,6 +76,7 @@ const (
 	MarkChannelIndexAsRead Event = 0x10009
 	CreateChatChannel      Event = 0x40000
 	GetChatChannel         Event = 0x40001
+	GetChatChannelsOnce    Event = 0x40002 // deprecated by GetAllChatChannels
 	GetChannelMembers      Event = 0x40003
 	UpdateChatChannel      Event = 0x40004
 )
@@ -63,6 +87,19 @@ const (
 	StoreInsertKeys Event = 0x20009
 	StoreGetKeys    Event = 0x2000a
 	StoreDeleteKeys Event = 0x2000b
+	StoreDelete     Event = 0x2000c
+)
+
+// Events by which clients of 1.x run plugins.
+const (
+	AddPlugin                Event = 0x20001
+	EnablePluginForRoom      Event = 0x20002
+	DisablePluginForPeers    Event = 0x20003
+	EnablePluginForPeers     Event = 0x20004
+	DisablePluginForRoom     Event = 0x20005
+	RemovePlugin             Event = 0x20006
+	CustomPluginEventToRoom  Event = 0x20007
+	CustomPluginEventToPeers Event = 0x20008
 )
 
 // Events of polls.
@@ -92,6 +129,20 @@ const (
 	MediaHostControl        Event = 0x300005d
 	MediaHostControlForPeer Event = 0x300005e
 	MediaAudioActivity      Event = 0x3000064
+)
+
+// Events by which a client would get the media of others.
+const (
+	MediaConsume          Event = 0x3000003
+	MediaToggleConsumer   Event = 0x3000005
+	MediaCloseConsumer    Event = 0x3000007
+	MediaUpdateConsumers  Event = 0x3000008
+	MediaSelectedPeer     Event = 0x3000012
+	MediaGlobalPinPeer    Event = 0x3000013
+	MediaSelectedPeerDiff Event = 0x3000028
+	MediaRenegotiate      Event = 0x3000032
+	MediaKickPeer         Event = 0x300005a
+	MediaKickAll          Event = 0x300005b
 )
 
 // Error answers a request that is refused.

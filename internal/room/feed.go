@@ -20,6 +20,7 @@ type Feed struct {
 	queue   []*item
 	private int // what the private frames that wait cost
 	answers int // what the answers that wait cost
+	signals int // what the signals that wait cost
 	drained chan struct{}
 	pings   []uint64 // the last entry sent before each unanswered ping
 	ending  *Closed  // to be closed with when all has gone out
@@ -33,6 +34,7 @@ type item struct {
 	frame  []byte
 	ready  bool
 	answer bool
+	signal bool
 }
 
 // Bounds of a feed, in bytes of memory.
@@ -97,9 +99,12 @@ func (f *Feed) push(i *item) {
 }
 
 func (f *Feed) account(i *item, bytes int) {
-	if i.answer {
+	switch {
+	case i.answer:
 		f.answers += bytes
-	} else {
+	case i.signal:
+		f.signals += bytes
+	default:
 		f.private += bytes
 	}
 }

@@ -84,6 +84,7 @@ type Room struct {
 	// leaving has the peers whose leaving is not recorded yet; each channel is
 	// closed when it is.
 	leaving map[chat.PeerID]chan struct{}
+	signals budget // of what all peers together may signal
 	// forgotten says that the hub has given the room up: another room of the
 	// meeting may know better who is here.
 	forgotten bool

@@ -33,6 +33,11 @@ var handlers = map[protocol.Event]handler{
 	protocol.GetPolls:               {do: (*peer).answerEmpty},
 	protocol.StoreGetKeys:           {do: (*peer).storeGetKeys},
 
+	protocol.GetAllChatChannels: {do: (*peer).answerEmpty},
+
+	protocol.BroadcastMessage:  {do: (*peer).broadcast, joined: true},
+	protocol.BroadcastToEntity: {do: (*peer).broadcastTo, joined: true},
+
 	protocol.GetMessages:          {do: (*peer).getMessages, joined: true},
 	protocol.GetPaginatedMessages: {do: (*peer).getPage, joined: true},
 	protocol.SendMessageToRoom:    {do: (*peer).sendToRoom, joined: true},

@@ -38,6 +38,11 @@ var answers = map[string]struct {
 	"room.getConnectedRoomsDump": {&rtkwire.ConnectedMeetings{}, func(_ *seat, _, m proto.Message) bool {
 		return m.(*rtkwire.ConnectedMeetings).GetParentMeeting().GetId() == string(meeting)
 	}},
+	"room.broadcastMessage": {&rtkwire.Broadcast{}, func(s *seat, asked, m proto.Message) bool {
+		want, got := asked.(*rtkwire.Broadcast), m.(*rtkwire.Broadcast)
+		return got.GetType() == want.GetType() && bytes.Equal(got.GetPayload(), want.GetPayload()) &&
+			got.GetTimestamp() == uint64(s.time().UnixMilli())
+	}},
 	"chat.getMessages":        {&rtkwire.ChatMessages{}, nil},
 	"chat.sendMessageToRoom":  {&rtkwire.OneChatMessage{}, sentAsAsked},
 	"chat.sendMessageToPeers": {&rtkwire.OneChatMessage{}, sentAsAsked},
@@ -92,7 +97,7 @@ var requests = map[string]proto.Message{
 	"chat.sendMessageToRoom": &rtkwire.SendToRoom{}, "chat.sendMessageToPeers": &rtkwire.SendToPeers{},
 	"chat.editMessage": &rtkwire.EditMessage{}, "chat.deleteMessage": &rtkwire.DeleteMessage{},
 	"chat.pinMessage": &rtkwire.PinMessage{}, "plugin.storeGetKeys": &rtkwire.StoreWrite{},
-	"media.createTransport": &rtkwire.CreateTransport{},
+	"media.createTransport": &rtkwire.CreateTransport{}, "room.broadcastMessage": &rtkwire.Broadcast{},
 }
 
 // TestRecordedRequestsAreAnswered plays what official clients sent, in their

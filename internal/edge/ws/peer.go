@@ -195,7 +195,7 @@ func (p *peer) handle(ctx context.Context, data []byte) {
 	h, ok := handlers[req.event]
 	switch {
 	case !ok:
-		p.refuse(req, chat.Refuse(chat.Invalid, "this server does not know event %d", req.event))
+		p.refuse(req, unknown(req.event))
 		return
 	case h.joined && !p.room.Joined(p.feed):
 		p.refuse(req, chat.Refuse(chat.Forbidden, "join the meeting first"))

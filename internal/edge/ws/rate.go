@@ -17,13 +17,20 @@ const (
 	tabs                    = 3
 )
 
+// What goes beside the chat is limited by the official client to 5 a second,
+// stores each for itself. What it evened out may arrive at once.
+const (
+	signalBurst, signalRate = 10, rate.Limit(5)
+	storeBurst, storeRate   = 50, rate.Limit(10)
+)
+
 // joinBurst and joinRate limit how often a participant may join by whatever
 // peers: each time is told to all and leaves a row.
 const joinBurst, joinRate = 60, rate.Limit(1)
 
 // buckets are the limits of one sender: for texts and everything else that is
-// small, for images, for files.
-type buckets struct{ text, image, file *rate.Limiter }
+// small, for images, for files, for broadcasts, for writes to stores.
+type buckets struct{ text, image, file, signal, store *rate.Limiter }
 
 func newBuckets(times int) buckets {
 	n := rate.Limit(times)
@@ -31,6 +38,9 @@ func newBuckets(times int) buckets {
 		text:  rate.NewLimiter(n*textRate, times*textBurst),
 		image: rate.NewLimiter(n*uploadRate, times*uploadBurst),
 		file:  rate.NewLimiter(n*uploadRate, times*uploadBurst),
+
+		signal: rate.NewLimiter(n*signalRate, times*signalBurst),
+		store:  rate.NewLimiter(n*storeRate, times*storeBurst),
 	}
 }
 
@@ -52,7 +62,7 @@ type shared struct {
 }
 
 func (s shared) full(now time.Time) bool {
-	for _, l := range []*rate.Limiter{s.text, s.image, s.file, s.join} {
+	for _, l := range []*rate.Limiter{s.text, s.image, s.file, s.signal, s.store, s.join} {
 		if l.TokensAt(now) < float64(l.Burst()) {
 			return false
 		}
@@ -112,6 +122,12 @@ func (r *peerRates) take(kind chat.Kind) error {
 	now := r.all.now()
 	shared := r.all.shared(r.participant, now)
 	return takeAll(now, "too many messages, wait a little", r.peer.of(kind), shared.of(kind))
+}
+
+// takeSignal counts one broadcast, or refuses it.
+func (r *peerRates) takeSignal() error {
+	now := r.all.now()
+	return takeAll(now, "too many broadcasts, wait a little", r.peer.signal, r.all.shared(r.participant, now).signal)
 }
 
 // takeJoin counts one join, or refuses it.
