@@ -20,10 +20,12 @@ import (
 )
 
 type devCommand struct {
-	Data      string `help:"Data directory; made if missing, found again at the next start." default:"parley-data" type:"path" env:"PARLEY_DATA"`
-	HTTPPort  int    `name:"http-port" help:"Port for plain http, for the demo page and for tools. 0 takes a free one." default:"8080" env:"PARLEY_HTTP_PORT"`
-	HTTPSPort int    `name:"https-port" help:"Port for https and wss, for official SDKs. 0 takes a free one." default:"8443" env:"PARLEY_HTTPS_PORT"`
-	JSON      bool   `name:"json" help:"Print one line of JSON once ready, and nothing else."`
+	Data       string `help:"Data directory; made if missing, found again at the next start." default:"parley-data" type:"path" env:"PARLEY_DATA"`
+	HTTPPort   int    `name:"http-port" help:"Port for plain http, for the demo page and for tools. 0 takes a free one." default:"8080" env:"PARLEY_HTTP_PORT"`
+	HTTPSPort  int    `name:"https-port" help:"Port for https and wss, for official SDKs. 0 takes a free one." default:"8443" env:"PARLEY_HTTPS_PORT"`
+	ICEAddr    string `name:"ice-addr" help:"UDP address that lets official clients finish joining; off for none." default:"127.0.0.1:0" env:"PARLEY_ICE_ADDR"`
+	ICETCPAddr string `name:"ice-tcp-addr" help:"TCP address that does the same where no UDP gets through; off for none." default:"127.0.0.1:0" env:"PARLEY_ICE_TCP_ADDR"`
+	JSON       bool   `name:"json" help:"Print one line of JSON once ready, and nothing else."`
 
 	SQLiteSynchronous string `name:"sqlite-synchronous" hidden:"" enum:"full,normal" default:"full" env:"PARLEY_SQLITE_SYNCHRONOUS"`
 }
@@ -56,7 +58,7 @@ func (c devCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) er
 	defer closeAll(secure)
 	base := fmt.Sprintf("localhost:%d", port(secure))
 	s, err := server.New(ctx, server.Config{
-		Dir: c.Data, PublicURL: "https://api." + base, ICEAddr: "127.0.0.1:0", Synchronous: c.SQLiteSynchronous, Logger: log,
+		Dir: c.Data, PublicURL: "https://api." + base, ICEAddr: c.ICEAddr, ICETCPAddr: c.ICETCPAddr, Synchronous: c.SQLiteSynchronous, Logger: log,
 	})
 	if err != nil {
 		return err

@@ -48,13 +48,6 @@ type Seen struct {
 	Seq     uint64
 }
 
-// What a Config that names nothing gets.
-const (
-	defaultGrace        = 25 * time.Second
-	defaultRestartGrace = 60 * time.Second
-	defaultKeepalive    = 10 * time.Second
-)
-
 // Config tunes a Hub. The zero value takes the defaults.
 type Config struct {
 	// Grace is how long a peer whose connection broke is waited for. Default 25 s.
@@ -70,13 +63,13 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.Grace <= 0 {
-		c.Grace = defaultGrace
+		c.Grace = 25 * time.Second
 	}
 	if c.RestartGrace <= 0 {
-		c.RestartGrace = defaultRestartGrace
+		c.RestartGrace = 60 * time.Second
 	}
 	if c.Keepalive <= 0 {
-		c.Keepalive = defaultKeepalive
+		c.Keepalive = 10 * time.Second
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -92,9 +92,8 @@ var table = []row{
 	{7, "test/powercut", nil},
 	{7, "test/raw", nil},
 
-	// What runs the tests, and what writes pages.
+	// What runs the tests.
 	{7, "scripts/gotest", nil},
-	{7, "scripts/limits", nil},
 }
 
 // file is what matters of a Go file.

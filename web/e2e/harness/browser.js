@@ -14,6 +14,7 @@ export function launch() {
       '--no-sandbox',
       '--disable-gpu',
       '--disable-quic',
+      '--use-fake-device-for-media-stream', // SDK 1.1.7 misses a loudspeaker where there is none
       '--no-first-run',
       '--disable-background-networking',
       '--disable-component-update',

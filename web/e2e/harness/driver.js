@@ -6,8 +6,41 @@
 globalThis.driver = (() => {
   let meeting;
 
-  /** What can be shown of something the SDK hands out; times become ISO strings. */
-  const plain = (value) => JSON.parse(JSON.stringify(value ?? null));
+  /** What can be shown of something the SDK hands out; times become ISO strings. Some objects of the SDK hold themselves. */
+  const plain = (value) => {
+    const inside = [];
+    const text = JSON.stringify(value ?? null, function (_, inner) {
+      if (inner === null || typeof inner !== 'object') return typeof inner === 'bigint' ? String(inner) : inner;
+      while (inside.length > 0 && inside.at(-1) !== this) inside.pop();
+      if (inside.includes(inner)) return undefined;
+      inside.push(inner);
+      return inner;
+    });
+    return JSON.parse(text ?? 'null');
+  };
+
+  /** Stores of meeting.stores that calls have asked for, by name. */
+  const stores = {};
+
+  /**
+   * What a call is made on, and the name of its last part: "chat.pin", "participant.kick" with the peer id as `of`,
+   * "store.set" with the store's name as `of`, "store.create" being meeting.stores.create.
+   */
+  const find = async (path, of) => {
+    const parts = path.split('.');
+    const last = parts.pop();
+    let on = meeting;
+    if (parts[0] === 'participant') {
+      parts.shift();
+      on = of ? meeting.participants.joined.get(of) : meeting.participants.joined.toArray()[0];
+    } else if (parts[0] === 'store') {
+      parts.shift();
+      on = stores[of] ??= await meeting.stores.create(of);
+    }
+    for (const part of parts) on = on?.[part];
+    if (on === undefined || on === null) throw new Error(`nothing to call ${path} on`);
+    return [on, last];
+  };
 
   const person = ({ id, userId, name, customParticipantId, presetName }) => ({ id, userId, name, customParticipantId, presetName });
 
@@ -23,7 +56,7 @@ globalThis.driver = (() => {
   };
 
   const listen = () => {
-    const { chat, self, meta, participants } = meeting;
+    const { chat, self, meta, participants, polls, stage } = meeting;
     chat.on('chatUpdate', ({ action, message }) => report('chatUpdate', { action, message: plain(message) }));
     chat.on('pinMessage', ({ message }) => report('pinMessage', { message: plain(message) }));
     chat.on('unpinMessage', ({ message }) => report('unpinMessage', { message: plain(message) }));
@@ -33,6 +66,12 @@ globalThis.driver = (() => {
     meta.on('mediaConnectionUpdate', (detail) => report('media', plain(detail)));
     participants.joined.on('participantJoined', (who) => report('participantJoined', person(who)));
     participants.joined.on('participantLeft', (who) => report('participantLeft', person(who)));
+    participants.waitlisted.on('participantJoined', (who) => report('waitlisted', person(who)));
+    participants.waitlisted.on('participantLeft', (who) => report('waitlistLeft', person(who)));
+    participants.on('broadcastedMessage', (detail) => report('broadcast', plain(detail)));
+    self.permissions.on('permissionsUpdate', (detail) => report('permissionsUpdate', plain(detail)));
+    stage.on('stageStatusUpdate', (status) => report('stageStatus', status));
+    polls.on('pollsUpdate', (detail) => report('polls', plain(detail)));
   };
 
   const { mediaDevices } = navigator;
@@ -63,6 +102,35 @@ globalThis.driver = (() => {
 
     /** Calls a method of meeting.chat. */
     chat: async (method, args) => plain(await meeting.chat[method](...revive(args))),
+
+    /** Whether this version has what a path names. */
+    async has(path, of) {
+      if (path === 'init') return typeof RealtimeKitClient.init === 'function';
+      const [on, last] = await find(path, of);
+      return last in on;
+    },
+
+    /** Calls what a path names, or gets it. */
+    async call(path, of, args) {
+      const [on, last] = await find(path, of);
+      if (typeof on[last] !== 'function') throw new Error(`${path} is no method`);
+      return plain(await on[last](...revive(args)));
+    },
+    async get(path, of) {
+      const [on, last] = await find(path, of);
+      return plain(on[last]);
+    },
+
+    /** Reports what changes in a store, as an app would learn of it. */
+    async watch(name) {
+      const [store] = await find('store.subscribe', name);
+      store.subscribe('*', (change) => report('store', plain(change)));
+    },
+
+    /** The app's own meeting object, for other parts of the page. */
+    get meeting() {
+      return meeting;
+    },
 
     /** Fetches a link as an app would, and gives the bytes in base64. */
     async download(link) {

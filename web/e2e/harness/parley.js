@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,6 +10,9 @@ const PATIENCE = 20_000;
 
 /** How many of the server's last log lines a failed test shows. */
 const LOG_LINES = 40;
+
+/** Numbers the logs of one process. */
+let servers = 0;
 
 /**
  * What `parley dev --json` prints once it is ready, as far as it is used here.
@@ -32,32 +36,45 @@ const LOG_LINES = 40;
 export class Parley {
   #binary;
   #directory;
+  #flags;
   #child;
   #ended;
   #log = [];
+  #file;
 
   /** @type {Info} what the server says about itself */
   info;
   /** @type {string} the certificate authority it made, PEM */
   ca;
+  /** @type {string[]} lines of its log that tell of an error: somebody must act, which no scenario expects */
+  errors = [];
 
-  constructor(binary, directory) {
+  constructor(binary, directory, flags) {
     this.#binary = binary;
     this.#directory = directory;
+    this.#flags = flags;
   }
 
   /**
    * Starts a new server on free ports and waits until it is ready.
    *
+   * Everything it logs, down to debug, is kept in a file: in the directory that PARLEY_E2E_LOGS names, else beside the
+   * data, with which it goes.
+   *
    * @param {string} binary where it is
+   * @param {string[]} [flags] of `parley dev`, beside those set here
    */
-  static async start(binary) {
-    const parley = new Parley(binary, await mkdtemp(path.join(tmpdir(), 'parley-e2e-')));
+  static async start(binary, flags = []) {
+    const parley = new Parley(binary, await mkdtemp(path.join(tmpdir(), 'parley-e2e-')), flags);
     try {
+      const logs = process.env.PARLEY_E2E_LOGS ?? parley.#directory;
+      await mkdir(logs, { recursive: true });
+      parley.#file = createWriteStream(path.join(logs, `parley-${process.pid}-${++servers}.log`), { flags: 'a' });
       await parley.#run(0, 0);
       return parley;
     } catch (error) {
       await parley.kill();
+      parley.#file?.end();
       await rm(parley.#directory, { recursive: true, force: true });
       throw error;
     }
@@ -94,6 +111,7 @@ export class Parley {
       await this.halt();
     } finally {
       await this.kill();
+      this.#file.end();
       await rm(this.#directory, { recursive: true, force: true });
     }
   }
@@ -105,17 +123,18 @@ export class Parley {
 
   async #run(httpPort, httpsPort) {
     const data = path.join(this.#directory, 'data');
-    const child = spawn(
-      this.#binary,
-      ['dev', '--json', '--data', data, '--http-port', String(httpPort), '--https-port', String(httpsPort)],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
-    );
+    const ports = ['--http-port', String(httpPort), '--https-port', String(httpsPort)];
+    const child = spawn(this.#binary, ['dev', '--json', '--data', data, '--log-level', 'debug', ...ports, ...this.#flags], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#child = child;
     this.#ended = new Promise((resolve) => {
       child.once('error', (error) => resolve(error.message));
       child.once('close', (status, signal) => resolve(status ?? signal));
     });
     createInterface({ input: child.stderr }).on('line', (line) => {
+      this.#file.write(`${line}\n`);
+      if (/ level=ERROR |^panic: |^fatal error: /.test(line)) this.errors.push(line);
       this.#log.push(line);
       if (this.#log.length > LOG_LINES) this.#log.shift();
     });

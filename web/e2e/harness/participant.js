@@ -113,6 +113,31 @@ export class Participant {
     return this.#call('chat', method, args);
   }
 
+  /** Whether this version of the SDK has what a path such as "chat.pin" names; see driver.js. */
+  has(path, of) {
+    return this.#call('has', path, of);
+  }
+
+  /** Calls what a path such as "participants.kickAll" names. */
+  call(path, ...args) {
+    return this.#call('call', path, undefined, args);
+  }
+
+  /** Calls a method of one participant ("kick") as this one's SDK shows it, or of a store ("set"). */
+  callOn(root, of, method, ...args) {
+    return this.#call('call', `${root}.${method}`, of, args);
+  }
+
+  /** Gets what a path such as "meta.sessionId" names. */
+  get(path, of) {
+    return this.#call('get', path, of);
+  }
+
+  /** From now on sees "store" whenever something in a store of meeting.stores changes. */
+  watch(store) {
+    return this.#call('watch', store);
+  }
+
   download(link) {
     return this.#call('download', link).then((base64) => Buffer.from(base64, 'base64'));
   }

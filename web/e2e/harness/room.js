@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Link } from './link.js';
 import { Participant } from './participant.js';
 import { Rest } from './rest.js';
@@ -9,6 +10,8 @@ export class Room {
   #title;
   #meeting;
   #participants = [];
+  /** @type {Map<string, {id: string, name: string}>} */
+  #presets = new Map();
   #links = [];
 
   /**
@@ -34,13 +37,14 @@ export class Room {
    * Adds a participant to the meeting by REST, and opens an app's page for it; nothing is done with the SDK yet.
    *
    * @param {string} name
-   * @param {{preset?: string, as?: Participant}} [options] `as` opens one more page for somebody already there
+   * @param {{preset?: string, as?: Participant, page?: string}} [options] `as` opens one more page for somebody already
+   *   there, `page` is the address of another page than the stage's
    */
-  async admit(name, { preset = 'group_call_participant', as } = {}) {
+  async admit(name, { preset = 'group_call_participant', as, page = this.#stage.page } = {}) {
     const { id, token } = as ? { id: as.userId, token: as.token } : await this.#add(name, preset);
     const participant = new Participant({ name, id, token });
     this.#participants.push(participant);
-    await participant.open(this.#stage.browser, this.#stage.host.url);
+    await participant.open(this.#stage.browser, page);
     return participant;
   }
 
@@ -48,13 +52,40 @@ export class Room {
    * Adds a participant and joins the meeting with the SDK's default options.
    *
    * @param {string} name
-   * @param {{preset?: string, as?: Participant, over?: Link}} [options] `over` is the path the page takes to the server
+   * @param {{preset?: string, as?: Participant, page?: string, over?: Link}} [options] `over` is the path the page takes to the server
    */
   async join(name, { over, ...options } = {}) {
     const participant = await this.admit(name, options);
     await participant.init({ baseURI: this.baseURI(over), authToken: participant.token });
     await participant.join();
     return participant;
+  }
+
+  /**
+   * Makes a preset for participants of this room, which differs from the default in what is given: see Rest. It changes
+   * when it is called again.
+   *
+   * @param {string} name by which `admit` and `join` know it
+   * @param {{config?: object, permissions?: object, ui?: object}} parts
+   */
+  async preset(name, parts) {
+    const known = this.#presets.get(name);
+    if (known) return void (await this.#rest.changePreset(known.id, parts));
+    // Names are the app's, and one app serves all rooms.
+    this.#presets.set(name, await this.#rest.createPreset(`${name} of ${randomUUID()}`, parts));
+  }
+
+  /** Changes a participant by REST: its name, its preset. */
+  async change(participant, { preset, ...change }) {
+    const { id } = await this.#meeting;
+    const preset_name = preset && (this.#presets.get(preset)?.name ?? preset);
+    return this.#rest.changeParticipant(id, participant.userId, { ...change, preset_name });
+  }
+
+  /** Deletes a participant by REST. */
+  async remove(participant) {
+    const { id } = await this.#meeting;
+    return this.#rest.deleteParticipant(id, participant.userId);
   }
 
   /** Several at once, in the order of the names. */
@@ -95,6 +126,6 @@ export class Room {
     this.#meeting ??= this.#rest.createMeeting(this.#title);
     const { id } = await this.#meeting;
     const customId = `custom-${name.toLowerCase()}`;
-    return this.#rest.addParticipant(id, { name, preset, customId });
+    return this.#rest.addParticipant(id, { name, preset: this.#presets.get(preset)?.name ?? preset, customId });
   }
 }

@@ -3,7 +3,7 @@ import { launch } from './browser.js';
 import { Host } from './host.js';
 import { Parley } from './parley.js';
 
-/** What scenarios share: one browser, one page to open in it, one server. */
+/** What scenarios share: one browser, a host of apps' pages, one server. */
 export class Stage {
   #binary;
 
@@ -13,18 +13,21 @@ export class Stage {
   host;
   /** @type {Parley} */
   parley;
+  /** @type {string} the page that participants open if a scenario says nothing else */
+  page;
 
   /**
-   * Opens a browser, a page and a server.
+   * Opens a browser and a server, and serves pages.
    *
-   * @param {string} sdk name of the installed SDK package, such as "rtk-2.0.2"
+   * @param {(host: Host) => string | Promise<string>} page gives the address of the page that participants open
    */
-  static async open(sdk) {
+  static async open(page) {
     const stage = new Stage();
     try {
       stage.#binary = await Binary.find();
       stage.browser = await launch();
-      stage.host = await Host.open(sdk);
+      stage.host = await Host.open();
+      stage.page = await page(stage.host);
       stage.parley = await Parley.start(stage.#binary.path);
       return stage;
     } catch (error) {
@@ -33,12 +36,21 @@ export class Stage {
     }
   }
 
-  /** The same browser and page, with another server: one that a scenario may kill; whoever asks for it closes it. */
-  async withOwnServer() {
+  /** The same stage with another page for its participants. */
+  withPage(page) {
     const stage = new Stage();
-    stage.browser = this.browser;
-    stage.host = this.host;
-    stage.parley = await Parley.start(this.#binary.path);
+    return Object.assign(stage, { browser: this.browser, host: this.host, parley: this.parley, page });
+  }
+
+  /**
+   * The same browser and page, with another server: one that a scenario may kill, or that has flags of its own; whoever
+   * asks for it closes it.
+   *
+   * @param {string[]} [flags] of `parley dev`
+   */
+  async withOwnServer(flags) {
+    const stage = this.withPage(this.page);
+    stage.parley = await Parley.start(this.#binary.path, flags);
     return stage;
   }
 

@@ -1,0 +1,27 @@
+/**
+ * What is tried of one call of the SDK, the same way in each version.
+ *
+ * @typedef {object} Table
+ * @property {import('../harness/room.js').Room} room the meeting of all calls of one version
+ * @property {import('../harness/stage.js').Stage} stage
+ * @property {import('../harness/participant.js').Participant} ada a host, joined
+ * @property {import('../harness/participant.js').Participant} bob a participant, joined
+ * @property {string} version such as "1.5.1"
+ *
+ * @callback Play does the call, and checks all that it promises; gives the outcome where that is not "yes"
+ * @param {Table} table
+ * @returns {Promise<string | void>}
+ *
+ * @typedef {Record<string, Play>} Calls by name, which begins with the path of what is called, such as "chat.pin" or
+ *   "chat.pin of an unknown message"
+ */
+
+/** Does what the SDK or the server should not allow, and gives the code of the SDK's error, or else the sentence. */
+export async function rejection(call) {
+  try {
+    await call;
+  } catch (error) {
+    return /ERR\d{4}/.exec(error.message)?.[0] ?? error.message.split('\n')[0];
+  }
+  return 'resolves';
+}
