@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/parley-chat/parley/internal/blob"
@@ -91,6 +92,11 @@ func newKey(id chat.UploadID) string {
 	var tail [8]byte
 	_, _ = rand.Read(tail[:]) // never fails
 	return string(id) + "-" + hex.EncodeToString(tail[:])
+}
+
+// OfKey tells to which upload the bytes under a key belong.
+func OfKey(key string) chat.UploadID {
+	return chat.UploadID(key[:max(0, strings.LastIndexByte(key, '-'))])
 }
 
 // receive stores the body under the key and looks at what it is, or answers

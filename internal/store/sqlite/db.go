@@ -94,6 +94,10 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := os.Lstat(RestoringPath(config.Dir)); err == nil {
+		_ = lock.Close()
+		return nil, fmt.Errorf("a restore into %s was not finished: empty the directory and restore again", config.Dir)
+	}
 	db := &DB{config: config, log: config.Logger, lock: lock, told: make(chan []*job, 4)}
 	db.OnFlush(func() {})
 	if err := db.open(ctx); err != nil {
@@ -123,7 +127,7 @@ func lockDir(dir string) (*os.File, error) {
 }
 
 func (db *DB) open(ctx context.Context) error {
-	if err := ownFile(filepath.Join(db.config.Dir, "parley.db")); err != nil {
+	if err := ownFile(DatabasePath(db.config.Dir)); err != nil {
 		return err
 	}
 	var err error
@@ -168,7 +172,7 @@ func (db *DB) dsn(lock string, queryOnly bool) string {
 	if queryOnly {
 		q.Add("_pragma", "query_only(1)")
 	}
-	return "file:" + (&url.URL{Path: filepath.Join(db.config.Dir, "parley.db")}).EscapedPath() + "?" + q.Encode()
+	return "file:" + (&url.URL{Path: DatabasePath(db.config.Dir)}).EscapedPath() + "?" + q.Encode()
 }
 
 // migrate brings the schema up to date, and refuses one from the future.

@@ -29,7 +29,21 @@ func (s *storage) Open(tb testing.TB) journaltest.Engine {
 		tb.Fatal(err)
 	}
 	s.open = db
-	return db
+	return verified{db, tb, s.dir}
+}
+
+// verified is an engine whose data must be sound whenever it is closed.
+type verified struct {
+	*sqlite.DB
+
+	tb  testing.TB
+	dir string
+}
+
+func (v verified) Close() error {
+	err := v.DB.Close()
+	wantClean(v.tb, v.dir)
+	return err
 }
 
 // Crash goes on with a copy of the directory as it is now. What a process has

@@ -1,0 +1,177 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+
+	sqlite3 "modernc.org/sqlite"
+)
+
+// Cut says what a copy holds: everything that was committed before it was
+// begun, counted.
+type Cut struct {
+	// Version is that of the schema.
+	Version int64 `json:"schema"`
+	// Entries counts what all journals hold together; NewestAt is the time of
+	// the newest entry, in unix milliseconds.
+	Entries      int64 `json:"entries"`
+	NewestAt     int64 `json:"newest_at"`
+	Meetings     int64 `json:"meetings"`
+	Participants int64 `json:"participants"`
+	Sessions     int64 `json:"sessions"`
+	Uploads      int64 `json:"uploads"`
+}
+
+// copyPages is how many pages are copied between two looks at the context.
+const copyPages = 512
+
+// Copy copies the database as it is at this moment to a new file, page by page.
+// A server that writes to it is not held up: its write-ahead log grows by what
+// it writes meanwhile, and is used again afterwards. progress is told how many
+// pages of how many are copied.
+//
+// Damage is copied like anything else. The copy is durable, and one file
+// without a log beside it.
+func (f *File) Copy(ctx context.Context, to string, progress func(done, all int)) (Cut, error) {
+	conn, err := f.db.Conn(ctx)
+	if err != nil {
+		return Cut{}, err
+	}
+	defer conn.Close()
+	// The transaction is one snapshot for the counts and all pages.
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return Cut{}, fmt.Errorf("copying the database: %w", classify(err))
+	}
+	defer func() { _ = tx.Rollback() }() // it has written nothing
+	cut, err := cutOf(ctx, tx)
+	if err != nil {
+		return Cut{}, fmt.Errorf("copying the database: %w", classify(err))
+	}
+	err = conn.Raw(func(c any) error { return copyPagesOf(ctx, c, to, progress) })
+	if err == nil {
+		err = withoutLog(ctx, to)
+	}
+	if err != nil {
+		return Cut{}, fmt.Errorf("copying the database: %w", classify(err))
+	}
+	return cut, nil
+}
+
+func cutOf(ctx context.Context, tx *sql.Tx) (Cut, error) {
+	var c Cut
+	err := tx.QueryRowContext(ctx, `SELECT
+		(SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied),
+		COALESCE(SUM(last_seq), 0), COALESCE(MAX(last_at), 0), count(*),
+		(SELECT count(*) FROM participants), (SELECT count(*) FROM sessions), (SELECT count(*) FROM uploads)
+		FROM meetings`).Scan(&c.Version, &c.Entries, &c.NewestAt, &c.Meetings, &c.Participants, &c.Sessions, &c.Uploads)
+	return c, err
+}
+
+func copyPagesOf(ctx context.Context, conn any, to string, progress func(done, all int)) error {
+	source, ok := conn.(interface {
+		NewBackup(uri string) (*sqlite3.Backup, error)
+	})
+	if !ok {
+		return errors.New("the driver cannot copy databases")
+	}
+	target, err := source.NewBackup(fileURI(to, nil))
+	if err != nil {
+		return err
+	}
+	for more := true; more && err == nil; {
+		if err = context.Cause(ctx); err != nil {
+			break
+		}
+		more, err = target.Step(copyPages)
+		if progress != nil {
+			progress(target.PageCount()-target.Remaining(), target.PageCount())
+		}
+	}
+	if err != nil {
+		return errors.Join(err, target.Finish())
+	}
+	var end driver.Conn
+	if end, err = target.Commit(); err != nil {
+		return err
+	}
+	return end.Close()
+}
+
+func fileURI(path string, q url.Values) string {
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+}
+
+// withoutLog makes a database one plain file: a copy of one with a write-ahead
+// log would want to have one, too.
+func withoutLog(ctx context.Context, path string) error {
+	return change(ctx, path, func(*sql.Conn) error { return nil })
+}
+
+// change changes a database file that nobody else uses.
+func change(ctx context.Context, path string, f func(*sql.Conn) error) (err error) {
+	db, err := sql.Open("sqlite", fileURI(path, url.Values{
+		"mode": {"rw"}, "_pragma": {"journal_mode(DELETE)", "synchronous(FULL)", "secure_delete(1)", "temp_store(1)"},
+	}))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if err := conn.PingContext(ctx); err != nil {
+		return err
+	}
+	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	if err := f(conn); err != nil {
+		_, undone := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		return errors.Join(err, undone)
+	}
+	_, err = conn.ExecContext(ctx, "COMMIT")
+	return err
+}
+
+// ForgetBytes makes uploads of a copy what they were before their bytes
+// arrived. Nothing else may use the file.
+func ForgetBytes(ctx context.Context, path string, uploads []string) error {
+	err := change(ctx, path, func(conn *sql.Conn) error {
+		for _, id := range uploads {
+			if _, err := conn.ExecContext(ctx, `UPDATE uploads SET blob = NULL, size = NULL, sha256 = NULL, media_type = ''
+				WHERE id = ?`, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("forgetting files that are gone: %w", classify(err))
+	}
+	return nil
+}
+
+// Renew gives every meeting of a database a new epoch, so that nobody takes
+// what is numbered from now on for what was numbered before: a copy that is put
+// to use goes on from an earlier point. With newKeys the keys of the server go,
+// too; new ones are made when they are asked for. Nothing else may use the file.
+func Renew(ctx context.Context, path string, newKeys bool) error {
+	err := change(ctx, path, func(conn *sql.Conn) error {
+		_, err := conn.ExecContext(ctx, `UPDATE meetings SET epoch = lower(hex(randomblob(16)))`)
+		if err == nil && newKeys {
+			_, err = conn.ExecContext(ctx, `DELETE FROM keys`)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("renewing the epochs: %w", classify(err))
+	}
+	return nil
+}
