@@ -18,7 +18,7 @@ SOAK ?= ./test/...
 export FUZZTIME ?= 60s
 
 .NOTPARALLEL:
-.PHONY: all build test setup generate check-generated fmt lint test-go test-web test-demo test-e2e soak fuzz clean
+.PHONY: all build test setup generate limits check-generated fmt lint test-go test-web test-demo test-e2e soak fuzz clean
 all: build
 
 build:
@@ -38,10 +38,15 @@ setup:
 
 ## generated code
 
-# Go and TypeScript from the .proto file, and the built browser files.
-generate: web/node_modules/.package-lock.json
+# Go and TypeScript from the .proto file, the built browser files, and the page
+# of limits.
+generate: limits web/node_modules/.package-lock.json
 	protoc --plugin=protoc-gen-go="$$($(TOOL) -n protoc-gen-go)" --go_out=. --go_opt=paths=source_relative protocol/rtkwire/rtk.proto
 	cd web && npm run --silent generate && npm run --silent build
+
+# docs/limits.md, from the constants that it names.
+limits:
+	go run ./scripts/limits
 
 check-generated:
 	scripts/check-generated

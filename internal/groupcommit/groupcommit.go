@@ -18,6 +18,14 @@ var (
 	ErrClosed = errors.New("the writer has stopped")
 )
 
+// What a Config that names nothing gets.
+const (
+	DefaultBatch    = 1024
+	DefaultQueue    = 16384
+	DefaultBusyRate = 500
+	DefaultWindow   = 1500 * time.Microsecond
+)
+
 // Config tunes a Committer. The zero value takes the defaults.
 type Config struct {
 	// Batch is the greatest number of jobs in one commit. Default 1024.
@@ -33,16 +41,16 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.Batch <= 0 {
-		c.Batch = 1024
+		c.Batch = DefaultBatch
 	}
 	if c.Queue <= 0 {
-		c.Queue = 16384
+		c.Queue = DefaultQueue
 	}
 	if c.BusyRate <= 0 {
-		c.BusyRate = 500
+		c.BusyRate = DefaultBusyRate
 	}
 	if c.Window <= 0 {
-		c.Window = 1500 * time.Microsecond
+		c.Window = DefaultWindow
 	}
 	return c
 }

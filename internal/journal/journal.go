@@ -123,6 +123,12 @@ type Store interface {
 	Page(context.Context, Query) (Page, error)
 }
 
+// What Limits that name nothing get.
+const (
+	DefaultRate  = 200
+	DefaultBurst = 2000
+)
+
 // Limits are the bounds of one meeting.
 type Limits struct {
 	// Rate is how many entries a second a meeting takes in the long run, and

@@ -24,13 +24,13 @@ type meter struct {
 func newMeter(l Limits, now func() time.Time) *meter {
 	m := &meter{limit: rate.Limit(l.Rate), burst: l.Burst, now: now, buckets: make(map[chat.MeetingID]*rate.Limiter)}
 	if l.Rate == 0 {
-		m.limit = 200
+		m.limit = DefaultRate
 	}
 	if l.Rate < 0 {
 		m.limit = rate.Inf
 	}
 	if m.burst <= 0 {
-		m.burst = 2000
+		m.burst = DefaultBurst
 	}
 	return m
 }

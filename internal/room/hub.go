@@ -48,6 +48,13 @@ type Seen struct {
 	Seq     uint64
 }
 
+// What a Config that names nothing gets.
+const (
+	defaultGrace        = 25 * time.Second
+	defaultRestartGrace = 60 * time.Second
+	defaultKeepalive    = 10 * time.Second
+)
+
 // Config tunes a Hub. The zero value takes the defaults.
 type Config struct {
 	// Grace is how long a peer whose connection broke is waited for. Default 25 s.
@@ -63,13 +70,13 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.Grace <= 0 {
-		c.Grace = 25 * time.Second
+		c.Grace = defaultGrace
 	}
 	if c.RestartGrace <= 0 {
-		c.RestartGrace = 60 * time.Second
+		c.RestartGrace = defaultRestartGrace
 	}
 	if c.Keepalive <= 0 {
-		c.Keepalive = 10 * time.Second
+		c.Keepalive = defaultKeepalive
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

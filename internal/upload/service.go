@@ -110,7 +110,7 @@ func New(c Config) (*Service, error) {
 	s := &Service{
 		store: c.Store, blobs: c.Blobs, tokens: c.Tokens, directory: c.Directory,
 		signer:  signer{key: c.Key, base: strings.TrimRight(c.BaseURL, "/")},
-		maxSize: c.MaxSize, now: c.Now, log: c.Logger, limits: newLimits(), mux: http.NewServeMux(), stall: time.Minute,
+		maxSize: c.MaxSize, now: c.Now, log: c.Logger, limits: newLimits(), mux: http.NewServeMux(), stall: stallTime,
 	}
 	s.route()
 	return s, nil

@@ -48,6 +48,8 @@ const (
 	MaxPuts = 10
 	// PutTimeout is how long one body may take.
 	PutTimeout = 30 * time.Minute
+	// stallTime is how long a connection may make no progress.
+	stallTime = time.Minute
 )
 
 // looseFor is how long the bytes of a PUT may lie around without an upload

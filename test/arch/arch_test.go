@@ -92,8 +92,9 @@ var table = []row{
 	{7, "test/powercut", nil},
 	{7, "test/raw", nil},
 
-	// What runs the tests.
+	// What runs the tests, and what writes pages.
 	{7, "scripts/gotest", nil},
+	{7, "scripts/limits", nil},
 }
 
 // file is what matters of a Go file.

@@ -50,11 +50,21 @@ type tcpLimits struct {
 	bytesPerSecond rate.Limit
 }
 
+// The limits of an endpoint; see tcpLimits.
+const (
+	maxConns          = 8192
+	maxConnsPerSource = 1024
+	firstCheck        = 10 * time.Second
+	idleCheck         = time.Minute
+	maxBytes          = 128 << 10
+	maxBytesPerSecond = 4 << 10
+)
+
 func defaultTCPLimits() tcpLimits {
 	return tcpLimits{
-		conns: 8192, perSource: 1024,
-		first: 10 * time.Second, idle: time.Minute, write: 5 * time.Second,
-		bytes: 128 << 10, bytesPerSecond: 4 << 10,
+		conns: maxConns, perSource: maxConnsPerSource,
+		first: firstCheck, idle: idleCheck, write: 5 * time.Second,
+		bytes: maxBytes, bytesPerSecond: maxBytesPerSecond,
 	}
 }
 
