@@ -42,6 +42,9 @@ type Config struct {
 	// negative rate means without limit.
 	MessageRate  float64
 	MessageBurst int
+	// WebhookAllow lists networks that webhooks may be delivered to besides the
+	// public Internet, such as that of your own receivers. Default: none.
+	WebhookAllow []netip.Prefix
 	// Synchronous is SQLite's setting of that name, FULL or NORMAL. Default
 	// FULL. NORMAL loses acknowledged messages when the power fails.
 	Synchronous string

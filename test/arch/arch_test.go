@@ -57,6 +57,9 @@ var table = []row{
 	{2, "internal/session", []string{"internal/chat"}},
 	{2, "internal/upload", []string{"internal/chat", "internal/auth", "internal/blob", "internal/content", "internal/directory"}},
 
+	// Those who follow what has happened, and tell it elsewhere.
+	{2, "internal/follow/webhook", []string{"internal/chat"}},
+
 	// 3: the edges translate between the wire and the rest; they never see a
 	// store. The stores implement what the packages above them declare; they
 	// never see an edge, the wire or the server.
@@ -66,10 +69,12 @@ var table = []row{
 		"protocol/...", "internal/chat", "internal/auth", "internal/content", "internal/directory", "internal/journal",
 		"internal/room", "internal/session", "internal/edge/ice", "internal/edge/ws/transport",
 	}},
-	{3, "internal/edge/rest", []string{"internal/chat", "internal/auth", "internal/directory", "internal/journal"}},
+	{3, "internal/edge/rest", []string{
+		"internal/chat", "internal/auth", "internal/directory", "internal/journal", "internal/follow/webhook",
+	}},
 	{3, "internal/store/sqlite", []string{
 		"internal/chat", "internal/groupcommit", "internal/auth", "internal/directory", "internal/journal",
-		"internal/room", "internal/session", "internal/upload",
+		"internal/room", "internal/session", "internal/upload", "internal/follow/webhook",
 	}},
 
 	// 4: the server knows every part; dev prepares one for trying out.
@@ -87,6 +92,7 @@ var table = []row{
 	// import them, and what lies in test.
 	{7, "internal/blob/blobtest", []string{"internal/blob"}},
 	{7, "internal/directory/directorytest", []string{"internal/chat", "internal/directory"}},
+	{7, "internal/follow/webhook/webhooktest", []string{"internal/chat", "internal/follow/webhook"}},
 	{7, "internal/journal/journaltest", []string{"internal/chat", "internal/directory", "internal/journal", "internal/session"}},
 	{7, "test/peer", []string{"protocol/..."}},
 	{7, "test/powercut", nil},

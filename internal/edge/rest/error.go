@@ -17,6 +17,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
+	"github.com/parley-chat/parley/internal/follow/webhook"
 	"github.com/parley-chat/parley/internal/journal"
 )
 
@@ -109,10 +110,14 @@ func (a *api) fail(ctx context.Context, what string, err error) *apiError {
 	switch {
 	case errors.Is(err, directory.ErrNoPreset):
 		return &apiError{status: http.StatusNotFound, message: "there is no such preset"}
-	case errors.Is(err, directory.ErrNotFound):
+	case errors.Is(err, directory.ErrNotFound), errors.Is(err, webhook.ErrNotFound):
 		return &apiError{status: http.StatusNotFound, message: "there is no such " + what}
 	case errors.Is(err, directory.ErrTaken):
 		return &apiError{status: http.StatusConflict, message: "the name is taken", final: true}
+	case errors.Is(err, webhook.ErrTooMany):
+		return &apiError{
+			status: http.StatusConflict, message: fmt.Sprintf("an app may have at most %d webhooks", webhook.MaxPerApp), final: true,
+		}
 	case errors.Is(err, directory.ErrInUse):
 		return &apiError{status: http.StatusConflict, message: "the " + what + " is in use by participants", final: true}
 	case ctx.Err() != nil:

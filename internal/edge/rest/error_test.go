@@ -32,7 +32,7 @@ func (f *fixture) logged(d rest.Directory) *bytes.Buffer {
 	f.Helper()
 	log := new(bytes.Buffer)
 	handler, err := rest.New(rest.Config{
-		Directory: d, Tokens: f.tokens, APIKeys: f.keys,
+		Directory: d, Tokens: f.tokens, APIKeys: f.keys, Webhooks: f.webhooks(),
 		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

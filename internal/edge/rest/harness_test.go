@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/internal/auth"
 	"github.com/parley-chat/parley/internal/directory"
 	"github.com/parley-chat/parley/internal/edge/rest"
+	"github.com/parley-chat/parley/internal/follow/webhook"
 	"github.com/parley-chat/parley/internal/store/sqlite"
 )
 
@@ -59,13 +60,17 @@ func start(t testing.TB) *fixture {
 	f.directory = directory.New(db, f.now)
 	f.tokens = auth.Tokens{Key: key, Now: f.now}
 	f.keys = auth.APIKeys{Store: db, Now: f.now}
-	f.handler, err = rest.New(rest.Config{Directory: f.directory, Tokens: f.tokens, APIKeys: f.keys})
+	f.handler, err = rest.New(rest.Config{
+		Directory: f.directory, Tokens: f.tokens, APIKeys: f.keys, Webhooks: f.webhooks(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.app = f.tenant("app")
 	return f
 }
+
+func (f *fixture) webhooks() *webhook.Service { return &webhook.Service{Store: f.db, Now: f.now} }
 
 // now never gives the same time twice.
 func (f *fixture) now() time.Time {

@@ -56,6 +56,7 @@ type Config struct {
 	Directory Directory
 	Tokens    Tokens
 	APIKeys   APIKeys
+	Webhooks  Webhooks
 	// Logger gets faults, and at level debug why somebody was not let in. It
 	// never gets tokens, names or titles. Default: nothing is logged.
 	Logger *slog.Logger
@@ -69,6 +70,7 @@ type api struct {
 	directory Directory
 	tokens    Tokens
 	keys      APIKeys
+	webhooks  Webhooks
 	log       *slog.Logger
 	mux       *http.ServeMux
 }
@@ -83,14 +85,14 @@ func Paths() []string {
 // New makes the handler for everything this edge answers. It answers every
 // path, unknown ones with a JSON 404, and carries CORS and Sinks itself.
 func New(config Config) (http.Handler, error) {
-	if config.Directory == nil || config.Tokens == nil || config.APIKeys == nil {
-		return nil, errors.New("the REST edge needs a directory, tokens and API keys")
+	if config.Directory == nil || config.Tokens == nil || config.APIKeys == nil || config.Webhooks == nil {
+		return nil, errors.New("the REST edge needs a directory, tokens, API keys and webhooks")
 	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	a := &api{
-		directory: config.Directory, tokens: config.Tokens, keys: config.APIKeys,
+		directory: config.Directory, tokens: config.Tokens, keys: config.APIKeys, webhooks: config.Webhooks,
 		log: config.Logger, mux: http.NewServeMux(),
 	}
 	if err := a.routes(); err != nil {

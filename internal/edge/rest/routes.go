@@ -45,6 +45,14 @@ func (a *api) routes() error {
 	one(kit, http.StatusOK, "PUT /presets/{preset_id}", "replace-preset", "Replace a preset", a.replacePreset)
 	one(kit, http.StatusOK, "DELETE /presets/{preset_id}", "delete-preset", "Delete a preset that nobody has", a.deletePreset)
 
+	one(kit, http.StatusCreated, "POST /webhooks", "create-webhook", "Create a webhook", a.createWebhook)
+	one(kit, http.StatusOK, "GET /webhooks", "list-webhooks", "List webhooks", a.listWebhooks)
+	one(kit, http.StatusOK, "GET /webhooks/all", "list-webhook-events", "List what webhooks can be told of", a.listEvents)
+	one(kit, http.StatusOK, "GET /webhooks/{webhook_id}", "get-webhook", "Get a webhook", a.getWebhook)
+	one(kit, http.StatusOK, "PATCH /webhooks/{webhook_id}", "update-webhook", "Change a webhook", a.updateWebhook)
+	one(kit, http.StatusOK, "PUT /webhooks/{webhook_id}", "replace-webhook", "Replace a webhook", a.replaceWebhook)
+	one(kit, http.StatusOK, "DELETE /webhooks/{webhook_id}", "delete-webhook", "Delete a webhook", a.deleteWebhook)
+
 	// What exists in the account form only.
 	account := huma.NewGroup(root)
 	account.UseModifier(accountForm)

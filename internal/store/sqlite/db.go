@@ -144,6 +144,10 @@ func (db *DB) open(ctx context.Context) error {
 	if db.read, err = sql.Open("sqlite", db.dsn("deferred", true)); err != nil {
 		return err
 	}
+	// Whoever held a lease was a process that has ended.
+	if _, err := db.conn.ExecContext(ctx, `UPDATE deliveries SET leased_until = 0 WHERE leased_until > 0`); err != nil {
+		return err
+	}
 	db.read.SetMaxOpenConns(4)
 	db.read.SetMaxIdleConns(4)
 	db.reads.prepare = db.read.PrepareContext

@@ -30,8 +30,17 @@ func findIn[T any](tx *Tx, r record[T], text string, args ...any) (T, error) {
 // changed runs change and gives what it leaves. The job may run more than once
 // and may still run when ctx has ended, so each run has a value of its own.
 func changed[T any](ctx context.Context, db *DB, change func(*Tx) (T, error)) (T, error) {
+	return resultOf(ctx, db.update, change)
+}
+
+// changedBehind is changed for background work.
+func changedBehind[T any](ctx context.Context, db *DB, change func(*Tx) (T, error)) (T, error) {
+	return resultOf(ctx, db.updateBehind, change)
+}
+
+func resultOf[T any](ctx context.Context, update func(context.Context, func(*Tx) error) error, change func(*Tx) (T, error)) (T, error) {
 	result := make(chan T, 1)
-	err := db.update(ctx, func(tx *Tx) error {
+	err := update(ctx, func(tx *Tx) error {
 		value, err := change(tx)
 		if err != nil {
 			return err

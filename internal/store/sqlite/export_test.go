@@ -1,6 +1,12 @@
 package sqlite
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/follow/webhook"
+)
 
 // Waiting tells how many jobs wait for the writer.
 func (db *DB) Waiting() int { return db.writer.Waiting() }
@@ -12,4 +18,11 @@ func (db *DB) SubmitEnd(now time.Time, done func(error)) error {
 		_, err := tx.end(now)
 		return err
 	}, done)
+}
+
+// TellWebhooks is what a transaction does that makes an event happen.
+func (db *DB) TellWebhooks(ctx context.Context, app chat.AppID, event webhook.Event, at time.Time, body string) error {
+	return db.update(ctx, func(tx *Tx) error {
+		return tx.tellWebhooks(app, event, at.UnixMilli(), func() ([]byte, error) { return []byte(body), nil })
+	})
 }
