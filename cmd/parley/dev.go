@@ -59,6 +59,7 @@ func (c devCommand) Run(ctx context.Context, out io.Writer, log *slog.Logger) er
 	base := fmt.Sprintf("localhost:%d", port(secure))
 	s, err := server.New(ctx, server.Config{
 		Dir: c.Data, PublicURL: "https://api." + base, ICEAddr: c.ICEAddr, ICETCPAddr: c.ICETCPAddr, Synchronous: c.SQLiteSynchronous, Logger: log,
+		WebhookAllow: server.Loopback(), // receivers under development are on this machine
 	})
 	if err != nil {
 		return err

@@ -29,6 +29,8 @@ type serveCommand struct {
 	MessageRate   float64 `name:"message-rate" help:"Messages a second that one meeting takes in the long run; negative for no limit." default:"200" env:"PARLEY_MESSAGE_RATE"`
 	MessageBurst  int     `name:"message-burst" help:"Messages that one meeting takes at once." default:"2000" env:"PARLEY_MESSAGE_BURST"`
 
+	WebhookAllow []netip.Prefix `name:"webhook-allow" help:"Networks, such as 10.1.0.0/16, that webhooks may be delivered to besides the public Internet." placeholder:"CIDR" env:"PARLEY_WEBHOOK_ALLOW"`
+
 	SQLiteSynchronous string `name:"sqlite-synchronous" hidden:"" enum:"full,normal" default:"full" env:"PARLEY_SQLITE_SYNCHRONOUS"`
 }
 
@@ -42,7 +44,7 @@ func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
 		Dir: c.Data, PublicURL: c.PublicURL, ICEAddr: c.ICEAddr, ICEAdvertise: c.ICEAdvertise,
 		ICETCPAddr: c.ICETCPAddr, ICETCPAdvertise: c.ICETCPAdvertise,
 		MaxUpload: c.MaxUpload, ExternalLinks: c.ExternalLinks, MessageRate: c.MessageRate, MessageBurst: c.MessageBurst,
-		Synchronous: c.SQLiteSynchronous, Logger: log,
+		WebhookAllow: c.WebhookAllow, Synchronous: c.SQLiteSynchronous, Logger: log,
 	})
 	if err != nil {
 		return err

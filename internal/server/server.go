@@ -20,6 +20,7 @@ import (
 	"github.com/parley-chat/parley/internal/edge/ice"
 	"github.com/parley-chat/parley/internal/edge/rest"
 	"github.com/parley-chat/parley/internal/edge/ws"
+	"github.com/parley-chat/parley/internal/follow/webhook"
 	"github.com/parley-chat/parley/internal/journal"
 	"github.com/parley-chat/parley/internal/room"
 	"github.com/parley-chat/parley/internal/session"
@@ -41,6 +42,8 @@ type Server struct {
 	sockets *ws.Server
 	uploads *upload.Service
 	ice     *ice.Responder
+	signer  *webhook.Signer
+	courier *webhook.Courier
 	handler http.Handler
 }
 
@@ -87,6 +90,12 @@ func (s *Server) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.signer = webhook.NewSigner(func(ctx context.Context) ([]byte, error) {
+		return s.store.SigningKey(ctx, webhook.NewSigningKey)
+	})
+	s.courier = webhook.NewCourier(webhook.CourierConfig{
+		Queue: s.store, Signer: s.signer, Guard: s.guard(), Now: c.Now, Logger: c.Logger,
+	})
 	codec := ws.Codec{Render: s.render}
 	s.hub = room.NewHub(room.Config{Logger: c.Logger}, codec, nil, s.store)
 	j := journal.New(s.store, c.Now, journal.Limits{Rate: c.MessageRate, Burst: c.MessageBurst}, s.hub.Observe, c.Logger)
@@ -126,6 +135,8 @@ func (s *Server) listenICE(secret []byte) (*ice.Responder, error) {
 	return ice.Listen(ice.Config{Secret: secret, UDP: udp, TCP: tcp, Logger: c.Logger})
 }
 
+func (s *Server) guard() webhook.Guard { return webhook.Guard{Allow: s.config.WebhookAllow} }
+
 // parse checks a payload from a client.
 func (s *Server) parse(meeting chat.MeetingID, kind chat.Kind, payload string) (chat.Content, error) {
 	return content.Parse(kind, payload, s.uploads.Links(meeting, s.config.ExternalLinks))
@@ -142,6 +153,7 @@ func (s *Server) render(meeting chat.MeetingID, c chat.Content) string {
 func (s *Server) routes() (http.Handler, error) {
 	api, err := rest.New(rest.Config{
 		Directory: s.Directory, APIKeys: s.Keys, Tokens: s.Tokens, Logger: s.config.Logger,
+		Webhooks: &webhook.Service{Store: s.store, Now: s.config.Now, Guard: s.guard()},
 	})
 	if err != nil {
 		return nil, err
@@ -153,6 +165,7 @@ func (s *Server) routes() (http.Handler, error) {
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("GET "+webhook.KeyPath, rest.CORS(s.signer))
 	mux.Handle("/", api)
 	return mux, nil
 }
@@ -209,6 +222,7 @@ func (s *Server) start(ctx context.Context) (finish func() error, err error) {
 	}
 	work.Go(func() { s.hub.Run(background) })
 	work.Go(func() { s.uploads.Run(background) })
+	work.Go(func() { s.courier.Run(background) })
 	work.Go(func() {
 		session.Keeper{Store: s.store, Now: s.config.Now, Logger: s.config.Logger}.Run(background)
 	})

@@ -80,7 +80,7 @@ var table = []row{
 	// 4: the server knows every part; dev prepares one for trying out.
 	{4, "internal/server", []string{
 		"internal/chat", "internal/auth", "internal/blob/disk", "internal/content", "internal/directory", "internal/journal",
-		"internal/room", "internal/session", "internal/upload", "internal/edge/...", "internal/store/...",
+		"internal/room", "internal/session", "internal/upload", "internal/follow/webhook", "internal/edge/...", "internal/store/...",
 	}},
 	{5, "internal/dev", []string{"internal/chat", "internal/auth", "internal/directory", "internal/server", "web"}},
 	{5, "", []string{"internal/server"}},

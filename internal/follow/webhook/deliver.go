@@ -278,7 +278,7 @@ func worthRetrying(status int, err error) bool {
 // jittered spreads deliveries that have failed together.
 func jittered(d time.Duration) time.Duration {
 	const tenth = 10
-	return d + rand.N(d/tenth+1)
+	return d + rand.N(d/tenth+1) //nolint:gosec // nobody gains from guessing it
 }
 
 // post makes one attempt and gives the status of the answer, and how long the

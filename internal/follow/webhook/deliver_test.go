@@ -27,11 +27,10 @@ import (
 // queue is a queue in memory, with the rules of Queue; the engines have a suite
 // of their own.
 type queue struct {
-	mu       sync.Mutex
-	rows     []*row
-	gone     []webhook.ID
-	changed  chan struct{}
-	failures int // how many calls of Settle are still to fail
+	mu      sync.Mutex
+	rows    []*row
+	gone    []webhook.ID
+	changed chan struct{}
 }
 
 type row struct {
@@ -262,7 +261,7 @@ func TestOneWebhookIsToldInOrderAndOneAtATime(t *testing.T) {
 	var told []string
 	busy := false
 	url := endpoint(t, func(w http.ResponseWriter, r *http.Request) {
-		id := r.Header.Get("rtk-uuid")
+		id := r.Header.Get("Rtk-Uuid")
 		mu.Lock()
 		defer mu.Unlock()
 		if busy {

@@ -25,7 +25,7 @@ func TestBodiesHaveTheOfficialForm(t *testing.T) {
 		`"createdAt":"2026-06-03T10:00:00.000Z","startedAt":"2026-06-03T10:00:00.000Z"`
 	const by = `"organizedBy":{"id":"a","name":"Acme"}`
 	const ada = `"participant":{"peerId":"p","userDisplayName":"Ada","customParticipantId":"u-1","clientSpecificId":"u-1","joinedAt":"2026-06-03T10:00:00.000Z"`
-	for want, make := range map[string]func() ([]byte, error){
+	for want, body := range map[string]func() ([]byte, error){
 		`{"event":"meeting.started",` + meeting + `,` + by + `}}`: func() ([]byte, error) { return StartedBody(live) },
 		`{"event":"meeting.ended",` + meeting + `,"endedAt":"2026-06-03T09:30:00.007Z",` + by + `},"reason":"HOST_ENDED_MEETING"}`: func() ([]byte, error) {
 			return EndedBody(over, HostEnded)
@@ -40,7 +40,7 @@ func TestBodiesHaveTheOfficialForm(t *testing.T) {
 			return ChatSyncedBody(over, "https://x/?a=1&b=2", started)
 		},
 	} {
-		got, err := make()
+		got, err := body()
 		if err != nil {
 			t.Fatal(err)
 		}
