@@ -18,7 +18,7 @@ SOAK ?= ./test/...
 export FUZZTIME ?= 60s
 
 .NOTPARALLEL:
-.PHONY: all build test setup generate limits check-generated fmt lint test-go test-web test-demo test-e2e soak fuzz clean
+.PHONY: all build test setup generate limits check-generated fmt lint test-go test-web test-demo test-e2e soak bench-slow fuzz clean
 all: build
 
 build:
@@ -83,6 +83,10 @@ test-e2e: web/e2e/node_modules/.package-lock.json
 # Power cuts and crashes, many more of them than in "make test".
 soak:
 	PARLEY_SOAK=1 go test -count=1 -v -timeout 60m $(SOAK)
+
+# Joins while 2,000 slow connections are held; see docs/benchmarks.md.
+bench-slow:
+	go run ./test/slow
 
 # Each fuzz target for FUZZTIME; PKG chooses packages.
 fuzz:

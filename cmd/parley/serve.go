@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/parley-chat/parley/internal/edge/gate"
 	"github.com/parley-chat/parley/internal/server"
 )
 
@@ -31,6 +32,12 @@ type serveCommand struct {
 
 	WebhookAllow []netip.Prefix `name:"webhook-allow" help:"Networks, such as 10.1.0.0/16, that webhooks may be delivered to besides the public Internet." placeholder:"CIDR" env:"PARLEY_WEBHOOK_ALLOW"`
 
+	Connections        int            `name:"connections" help:"Connections at the same time that are no sockets; beyond, those that wait longest make room." default:"8192" env:"PARLEY_CONNECTIONS"`
+	AddressConnections int            `name:"address-connections" help:"The same from one network address." default:"1024" env:"PARLEY_ADDRESS_CONNECTIONS"`
+	AddressRate        float64        `name:"address-rate" help:"New connections a second from one network address in the long run; negative for no limit." default:"200" env:"PARLEY_ADDRESS_RATE"`
+	AddressBurst       int            `name:"address-burst" help:"New connections from one network address at once." default:"10000" env:"PARLEY_ADDRESS_BURST"`
+	TrustedProxies     []netip.Prefix `name:"trusted-proxies" help:"Networks of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8. The limits for each address are then for who is behind them." placeholder:"PREFIX" env:"PARLEY_TRUSTED_PROXIES"`
+
 	SQLiteSynchronous string `name:"sqlite-synchronous" hidden:"" enum:"full,normal" default:"full" env:"PARLEY_SQLITE_SYNCHRONOUS"`
 }
 
@@ -45,6 +52,10 @@ func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
 		ICETCPAddr: c.ICETCPAddr, ICETCPAdvertise: c.ICETCPAdvertise,
 		MaxUpload: c.MaxUpload, ExternalLinks: c.ExternalLinks, MessageRate: c.MessageRate, MessageBurst: c.MessageBurst,
 		WebhookAllow: c.WebhookAllow, Synchronous: c.SQLiteSynchronous, Logger: log,
+		Gate: gate.Config{
+			Connections: c.Connections, AddressConnections: c.AddressConnections,
+			AddressRate: c.AddressRate, AddressBurst: c.AddressBurst, TrustedProxies: c.TrustedProxies,
+		},
 	})
 	if err != nil {
 		return err

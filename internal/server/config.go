@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/parley-chat/parley/internal/edge/gate"
 )
 
 // Config is everything a server can be told. Only Dir and PublicURL are needed.
@@ -45,6 +47,9 @@ type Config struct {
 	// WebhookAllow lists networks that webhooks may be delivered to besides the
 	// public Internet, such as that of your own receivers. Default: none.
 	WebhookAllow []netip.Prefix
+	// Gate bounds connections that are no sockets, in Serve. Whoever serves the
+	// Handler in another way has to bound them in another way.
+	Gate gate.Config
 	// Synchronous is SQLite's setting of that name, FULL or NORMAL. Default
 	// FULL. NORMAL loses acknowledged messages when the power fails.
 	Synchronous string

@@ -34,15 +34,16 @@ func (s *Server) Serve(ctx context.Context, handler http.Handler, listeners []Li
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	web := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: s.gate.Handler(handler), ConnState: s.gate.ConnState, ConnContext: s.gate.ConnContext,
+		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug),
 	}
 	var serving sync.WaitGroup
 	for _, l := range listeners {
 		serving.Go(func() {
-			var listener net.Listener = l
+			listener := s.gate.Listener(l, l.TLS != nil)
 			if l.TLS != nil {
-				listener = tls.NewListener(l, l.TLS)
+				listener = tls.NewListener(listener, l.TLS)
 			}
 			if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 				stop(fmt.Errorf("serving on %s: %w", l.Addr(), err))

@@ -17,6 +17,7 @@ import (
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/content"
 	"github.com/parley-chat/parley/internal/directory"
+	"github.com/parley-chat/parley/internal/edge/gate"
 	"github.com/parley-chat/parley/internal/edge/ice"
 	"github.com/parley-chat/parley/internal/edge/rest"
 	"github.com/parley-chat/parley/internal/edge/ws"
@@ -44,6 +45,7 @@ type Server struct {
 	ice     *ice.Responder
 	signer  *webhook.Signer
 	courier *webhook.Courier
+	gate    *gate.Gate
 	handler http.Handler
 }
 
@@ -60,7 +62,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: config, store: store}
+	s := &Server{config: config, store: store, gate: gate.New(config.Gate)}
 	if err := s.build(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -65,6 +65,7 @@ var table = []row{
 	// never see an edge, the wire or the server.
 	{3, "internal/edge/ice", nil},
 	{3, "internal/edge/ws/transport", nil},
+	{3, "internal/edge/gate", nil},
 	{3, "internal/edge/ws", []string{
 		"protocol/...", "internal/chat", "internal/auth", "internal/content", "internal/directory", "internal/journal",
 		"internal/room", "internal/session", "internal/edge/ice", "internal/edge/ws/transport",
@@ -86,7 +87,7 @@ var table = []row{
 	{5, "", []string{"internal/server"}},
 
 	// 6: the binary is a thin shell.
-	{6, "cmd/parley", []string{"", "internal/server", "internal/dev", "internal/localca", "web"}},
+	{6, "cmd/parley", []string{"", "internal/edge/gate", "internal/server", "internal/dev", "internal/localca", "web"}},
 
 	// Contracts come with their suites, which know contracts alone. Only tests
 	// import them, and what lies in test.
@@ -97,6 +98,7 @@ var table = []row{
 	{7, "test/peer", []string{"protocol/..."}},
 	{7, "test/powercut", nil},
 	{7, "test/raw", nil},
+	{7, "test/slow", []string{"test/peer"}},
 
 	// What runs the tests, and what writes pages.
 	{7, "scripts/gotest", nil},

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,8 +95,8 @@ func (g *Gate) forwarded(r *http.Request) (netip.Addr, bool) {
 		return netip.Addr{}, false
 	}
 	chain := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(chain) - 1; i >= 0; i-- {
-		ip, ok := addressOf(strings.TrimSpace(chain[i]))
+	for _, told := range slices.Backward(chain) {
+		ip, ok := addressOf(strings.TrimSpace(told))
 		if !ok {
 			return netip.Addr{}, false
 		}

@@ -23,16 +23,26 @@ import (
 	"time"
 )
 
+// Defaults. A school has one address, a thousand pupils who come in the same
+// minute, and browsers that open six connections each.
+const (
+	DefaultConnections        = 8192
+	DefaultAddressConnections = 1024
+	DefaultAddressRate        = 200
+	DefaultAddressBurst       = 10_000
+)
+
 // Config is how much is let in. The zero value means the defaults.
 type Config struct {
 	// Connections is how many connections there may be that are no sockets.
-	// Default 8,192.
+	// Default DefaultConnections.
 	Connections int
-	// AddressConnections is the same for one address. Default 1,024.
+	// AddressConnections is the same for one address. Default
+	// DefaultAddressConnections.
 	AddressConnections int
 	// AddressRate is how many new connections a second one address may open in
-	// the long run, AddressBurst how many at once. Defaults 200 and 10,000; a
-	// negative rate means without limit.
+	// the long run, AddressBurst how many at once. Defaults DefaultAddressRate
+	// and DefaultAddressBurst; a negative rate means without limit.
 	AddressRate  float64
 	AddressBurst int
 	// TrustedProxies are those whose X-Forwarded-For is believed. Default: none.
@@ -41,16 +51,16 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.Connections <= 0 {
-		c.Connections = 8192
+		c.Connections = DefaultConnections
 	}
 	if c.AddressConnections <= 0 {
-		c.AddressConnections = 1024
+		c.AddressConnections = DefaultAddressConnections
 	}
 	if c.AddressRate == 0 {
-		c.AddressRate = 200
+		c.AddressRate = DefaultAddressRate
 	}
 	if c.AddressBurst <= 0 {
-		c.AddressBurst = 10_000
+		c.AddressBurst = DefaultAddressBurst
 	}
 	return c
 }
