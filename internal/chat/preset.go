@@ -23,7 +23,14 @@ type Permissions struct {
 	SeePeers bool
 	// Waiting says whether a participant waits before being let in.
 	Waiting WaitingRoom
+	// Watches says that a participant's view is that of a stream: its client
+	// counts the viewers, and does not join again when it comes back.
+	Watches bool
 }
+
+// Host tells whether a participant leads the meeting: may send others out, or
+// let them in.
+func (p Permissions) Host() bool { return p.Kick || p.AcceptWaiting }
 
 // WaitingRoom says when a participant is let in.
 type WaitingRoom string

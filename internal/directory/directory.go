@@ -106,10 +106,16 @@ type List struct {
 	From, To time.Time
 }
 
+// ViewLivestream is the view type of those who watch a stream.
+const ViewLivestream = "LIVESTREAM"
+
 // ParsePermissions reads what a preset's body allows. Missing rights are not
 // given.
 func ParsePermissions(body []byte) (chat.Permissions, error) {
 	var p struct {
+		Config struct {
+			ViewType string `json:"view_type"`
+		} `json:"config"`
 		Permissions struct {
 			EditDisplayName   bool             `json:"can_edit_display_name"`
 			Kick              bool             `json:"kick_participant"`
@@ -146,5 +152,6 @@ func ParsePermissions(body []byte) (chat.Permissions, error) {
 		Public: chat.PublicChat(r.Chat.Public), Private: chat.PrivateChat(r.Chat.Private),
 		EditDisplayName: r.EditDisplayName, Kick: r.Kick, AcceptWaiting: r.AcceptWaiting,
 		ChangePermissions: r.ChangePermissions, Hidden: r.Hidden, SeePeers: r.SeePeers, Waiting: r.Waiting,
+		Watches: p.Config.ViewType == ViewLivestream,
 	}, nil
 }

@@ -60,7 +60,13 @@ type Store interface {
 	Preset(ctx context.Context, app chat.AppID, id chat.PresetID) (Preset, error)
 	PresetNamed(ctx context.Context, app chat.AppID, name string) (Preset, error)
 	Presets(context.Context, chat.AppID, List) ([]Preset, int, error)
-	// Access gives ErrNotFound where the meeting has no such participant.
+	// Overrule stores the overrides that change leaves in the subjects, which
+	// are the participants named, in their order, the same for the same id; ruler
+	// is by. A participant whom the meeting does not have gives ErrNotFound.
+	Overrule(ctx context.Context, meeting chat.MeetingID, by chat.ParticipantID, of []chat.ParticipantID,
+		change func(ruler Overruled, subjects []*Overruled) error) error
+	// Access gives the preset with the participant's override laid over it. It
+	// gives ErrNotFound where the meeting has no such participant.
 	Access(context.Context, chat.MeetingID, chat.ParticipantID) (Access, error)
 }
 

@@ -11,11 +11,12 @@ import (
 // methods may be called by any.
 type Feed struct {
 	room *Room
-	info Info // as it connected
 	wake chan struct{}
 
 	// The rest is guarded by room.mu.
+	info    Info    // as it connected, kept up to date
 	member  *Member // nil until the peer has joined
+	waiter  *waiter // nil unless the peer waits to be let in
 	cursor  uint64
 	queue   []*item
 	private int // what the private frames that wait cost
@@ -215,7 +216,11 @@ func (f *Feed) takeLog(bufs [][]byte, limit uint64, size int) ([][]byte, int) {
 	}
 	// A position behind the cursor is that of an item from before the join.
 	to := max(f.cursor, min(limit, f.room.log.through(f.cursor, batchBytes-size)))
-	bufs = f.room.log.read(bufs, f.cursor, to)
+	if f.member.Rights.SeePeers {
+		bufs = f.room.log.read(bufs, f.cursor, to)
+	} else {
+		bufs = f.room.log.readAloud(bufs, f.cursor, to)
+	}
 	size += int(to - f.cursor)
 	f.cursor = to
 	return bufs, size

@@ -127,6 +127,7 @@ func (h *Hub) Room(ctx context.Context, meeting chat.MeetingID) (*Room, error) {
 			members: make(map[chat.PeerID]*Member), people: make(map[chat.ParticipantID][]*Member),
 			owners: make(map[chat.PeerID]chat.ParticipantID), feeds: make(map[chat.PeerID]*Feed),
 			connections: make(map[chat.ParticipantID][]*Feed), leaving: make(map[chat.PeerID]chan struct{}),
+			waiting: waiting{waiters: make(map[chat.PeerID]*waiter), letIn: make(map[chat.ParticipantID]bool)},
 		}
 		h.rooms[meeting] = r
 		h.work.Go(func() { h.load(r) })
@@ -327,9 +328,24 @@ func (h *Hub) abandon(r *Room) {
 	for _, f := range r.feeds {
 		f.close(ClosedFault)
 	}
+	r.stopTimers()
+}
+
+// stopTimers ends what is to happen in a room later.
+func (r *Room) stopTimers() {
 	for _, m := range r.members {
 		if m.away != nil {
 			m.away.Stop()
+		}
+	}
+	for _, w := range r.waiters {
+		if w.away != nil {
+			w.away.Stop()
+		}
+	}
+	for _, t := range []*time.Timer{r.due, r.call} {
+		if t != nil {
+			t.Stop()
 		}
 	}
 }
@@ -480,11 +496,7 @@ func (h *Hub) Close() {
 	close(h.closing)
 	for _, r := range h.all() {
 		r.mu.Lock()
-		for _, m := range r.members {
-			if m.away != nil {
-				m.away.Stop()
-			}
-		}
+		r.stopTimers()
 		r.mu.Unlock()
 	}
 	h.save(h.all())

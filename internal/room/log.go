@@ -1,5 +1,10 @@
 package room
 
+import (
+	"cmp"
+	"slices"
+)
+
 // log is a room's recent frames as one run of bytes. A position in it is the
 // number of bytes since the room was made; it only grows. Bytes once written
 // never move or change, so readers may keep slices of them without a copy and
@@ -9,10 +14,15 @@ package room
 //	       v                                      v
 //	- - - -[ chunk ][ chunk       ][ chunk        .....]
 //	forgotten            kept             written  free
+//
+// Some frames are not for every reader: their places are kept beside the bytes.
 type log struct {
-	chunks []chunk
-	end    uint64
+	chunks   []chunk
+	end      uint64
+	whispers []span // of frames that only some may read, in order
 }
+
+type span struct{ from, to uint64 }
 
 type chunk struct {
 	start uint64
@@ -42,6 +52,17 @@ func (l *log) append(frame []byte) {
 	l.forget()
 }
 
+// whisper adds a frame that only some may read.
+func (l *log) whisper(frame []byte) {
+	from := l.end
+	l.append(frame)
+	if last := len(l.whispers) - 1; last >= 0 && l.whispers[last].to == from {
+		l.whispers[last].to = l.end
+		return
+	}
+	l.whispers = append(l.whispers, span{from, l.end})
+}
+
 // forget drops the chunks that lie wholly further back than retained.
 func (l *log) forget() {
 	n := 0
@@ -50,6 +71,8 @@ func (l *log) forget() {
 	}
 	if n > 0 {
 		l.chunks = append(l.chunks[:0:0], l.chunks[n:]...)
+		first, _ := slices.BinarySearchFunc(l.whispers, l.start(), func(s span, at uint64) int { return cmp.Compare(s.to, at+1) })
+		l.whispers = append(l.whispers[:0:0], l.whispers[first:]...)
 	}
 }
 
@@ -85,4 +108,17 @@ func (l *log) read(bufs [][]byte, from, to uint64) [][]byte {
 		}
 	}
 	return bufs
+}
+
+// readAloud is read without the frames that only some may read.
+func (l *log) readAloud(bufs [][]byte, from, to uint64) [][]byte {
+	next, _ := slices.BinarySearchFunc(l.whispers, from, func(s span, at uint64) int { return cmp.Compare(s.to, at+1) })
+	for _, s := range l.whispers[next:] {
+		if s.from >= to {
+			break
+		}
+		bufs = l.read(bufs, from, max(from, s.from))
+		from = s.to
+	}
+	return l.read(bufs, from, to)
 }

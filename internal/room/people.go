@@ -28,6 +28,11 @@ func (r *Room) People() []Person {
 			people = append(people, Person{id, feeds[0].info.Preset})
 		}
 	}
+	for _, w := range r.queue {
+		if w.feed == nil {
+			people = append(people, Person{w.Participant, w.Preset})
+		}
+	}
 	return people
 }
 
@@ -36,8 +41,27 @@ func (r *Room) People() []Person {
 func (r *Room) Expel(id chat.ParticipantID, farewell []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.forgotten {
-		r.expel(id, farewell)
+	if r.forgotten {
+		return
+	}
+	for _, m := range slices.Clone(r.people[id]) {
+		if m.feed != nil {
+			m.feed.member = nil
+			m.feed = nil
+		}
+		r.leave(m)
+	}
+	for _, w := range slices.Clone(r.queue) {
+		if w.Participant == id {
+			r.forgetWaiter(w)
+		}
+	}
+	delete(r.letIn, id)
+	for _, f := range slices.Clone(r.connections[id]) {
+		f.push(&item{frame: farewell, ready: true, answer: true})
+		f.last = true
+		f.finish(ClosedForGood)
+		r.drop(f)
 	}
 }
 
@@ -48,18 +72,130 @@ func (r *Room) Dismiss(farewell []byte) {
 	}
 }
 
-func (r *Room) expel(id chat.ParticipantID, farewell []byte) {
-	for _, m := range slices.Clone(r.people[id]) {
-		if m.feed != nil {
-			m.feed.member = nil
-			m.feed = nil
-		}
-		r.leave(m)
+// Revise makes the room know of a participant what fresh says; its Peer means
+// nothing. The participant's own connections are given word, where anything has
+// changed that it may tell of.
+func (r *Room) Revise(fresh Info, word []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.forgotten {
+		return
 	}
-	for _, f := range slices.Clone(r.connections[id]) {
-		f.push(&item{frame: farewell, ready: true, answer: true})
-		f.last = true
-		f.finish(ClosedForGood)
-		r.drop(f)
+	for _, f := range r.connections[fresh.Participant] {
+		known := f.known()
+		if known.Revision != fresh.Revision {
+			f.push(&item{frame: word, ready: true})
+		}
+		f.info = f.info.Revised(fresh)
+	}
+	for _, m := range r.people[fresh.Participant] {
+		r.revise(m, m.Info.Revised(fresh))
+	}
+	for _, w := range r.queue {
+		if w.Participant == fresh.Participant {
+			w.Info = w.Info.Revised(fresh)
+			r.callAcceptors()
+		}
+	}
+	if rights := fresh.Rights; rights.Waiting == chat.WaitSkip || rights.AcceptWaiting || rights.Waiting == chat.WaitForHost && r.acceptors > 0 {
+		r.letGo(func(w *waiter) bool { return w.Participant == fresh.Participant }, r.hub.codec.Admitted(), true)
+	}
+}
+
+// known gives what the room knows of the connection's peer.
+func (f *Feed) known() Info {
+	switch {
+	case f.member != nil:
+		return f.member.Info
+	case f.waiter != nil:
+		return f.waiter.Info
+	}
+	return f.info
+}
+
+// Self gives what the room knows of the connection's peer at this moment.
+func (f *Feed) Self() Info {
+	f.room.mu.Lock()
+	defer f.room.mu.Unlock()
+	return f.known()
+}
+
+// Revised gives the same peer as fresh describes its participant. A name that
+// the client has proposed stays, unless the participant has been given another.
+func (i Info) Revised(fresh Info) Info {
+	if i.Given == fresh.Given {
+		fresh.Name = i.Name
+	}
+	fresh.Peer = i.Peer
+	return fresh
+}
+
+// revise makes a member what info says, and tells the others what they may
+// know of that.
+func (r *Room) revise(m *Member, info Info) {
+	before := m.Info
+	if before == info {
+		return
+	}
+	r.uncount(m)
+	if before.Rights.Hidden != info.Rights.Hidden {
+		if info.Rights.Hidden {
+			r.vanish(m)
+		}
+		m.Info, m.card = info, r.newCard(info)
+		r.count(m)
+		if before.Rights.Hidden {
+			r.appear(m)
+		}
+	} else {
+		r.exchange(m, info)
+		r.count(m)
+	}
+	if before.Rights.SeePeers != info.Rights.SeePeers {
+		r.show(m)
+	}
+}
+
+// exchange gives a member another card, without moving it in the list.
+func (r *Room) exchange(m *Member, info Info) {
+	before, was := m.Info, m.card
+	m.Info, m.card = info, r.newCard(info)
+	if !m.told {
+		return
+	}
+	r.everybody, r.hosts = nil, nil
+	if was.host != m.card.host {
+		r.hostsListed += map[bool]int{true: 1, false: -1}[m.card.host]
+		r.reveal(m)
+	}
+	if before.public() != info.public() {
+		r.speak(r.hub.codec.Joined(info), m.card.host)
+		r.rouse()
+	}
+}
+
+// public gives the part of an info that others are shown.
+func (i Info) public() Info {
+	i.Given, i.Rights, i.Revision = "", chat.Permissions{}, 0
+	return i
+}
+
+// count counts a member in by what it may do.
+func (r *Room) count(m *Member) {
+	if m.Rights.Watches {
+		r.watchers++
+	}
+	if m.Rights.AcceptWaiting {
+		r.acceptors++
+		r.hostCame()
+	}
+}
+
+func (r *Room) uncount(m *Member) {
+	if m.Rights.Watches {
+		r.watchers--
+	}
+	if m.Rights.AcceptWaiting {
+		r.acceptors--
 	}
 }

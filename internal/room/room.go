@@ -8,7 +8,6 @@
 package room
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -24,14 +23,22 @@ import (
 type Codec interface {
 	// Entry gives the frame that tells of an entry.
 	Entry(journal.Entry) []byte
-	// Joined and Left tell of a peer coming and going.
+	// Joined and Left tell of a peer coming and going; Joined also of one that
+	// goes by another name.
 	Joined(Info) []byte
 	Left(Info) []byte
+	// Listed gives a peer's piece of the list of who is here.
+	Listed(Info) []byte
+	// Count tells how many are here.
+	Count(int) []byte
+	// Waiting tells who waits to be let in, Admitted a peer that it may come in.
+	Waiting([]Info) []byte
+	Admitted() []byte
 	// Ping gives the keep-alive.
 	Ping() []byte
 }
 
-// Info is what others may know of a peer.
+// Info is what is known of a peer. Others may be shown the first part.
 type Info struct {
 	Peer        chat.PeerID
 	Participant chat.ParticipantID
@@ -40,6 +47,14 @@ type Info struct {
 	Picture     string
 	Preset      chat.PresetID
 	PresetName  string
+
+	// Given is the name that the directory has for the participant, whatever
+	// the client has proposed.
+	Given string
+	// Rights are what the participant may do, as far as they were last read.
+	Rights chat.Permissions
+	// Revision differs when anything of the participant's preset does.
+	Revision uint64
 }
 
 // Member is a peer that has joined, connected at the moment or not.
@@ -50,6 +65,8 @@ type Member struct {
 	seen    uint64 // the last entry known to have arrived
 	unsaved bool   // seen has grown since it was saved
 	away    *time.Timer
+	card    *card
+	told    bool // the others have been told of it
 }
 
 // Session is the live session of a room's meeting.
@@ -88,6 +105,8 @@ type Room struct {
 	// forgotten says that the hub has given the room up: another room of the
 	// meeting may know better who is here.
 	forgotten bool
+	presence
+	waiting
 }
 
 // Errors of connecting.
@@ -160,6 +179,9 @@ func (r *Room) connect(info Info) (*Connection, error) {
 	}
 	r.feeds[info.Peer] = f
 	r.connections[info.Participant] = append(r.connections[info.Participant], f)
+	if w := r.waiters[info.Peer]; w != nil {
+		r.stepBack(w, f)
+	}
 	m := r.members[info.Peer]
 	if m == nil {
 		return &Connection{Feed: f, Room: r}, nil
@@ -200,41 +222,46 @@ func (r *Room) Join(f *Feed, info Info, session Session, answer []byte) {
 	if r.forgotten {
 		return
 	}
-	r.session = session
-	if f.member == nil {
-		r.enrol(info)
+	if r.session.ID != session.ID {
+		clear(r.letIn)
 	}
+	r.session = session
+	if w := r.waiters[info.Peer]; w != nil {
+		r.forgetWaiter(w)
+	}
+	delete(r.letIn, info.Participant)
+	m := r.enrol(info)
 	f.push(&item{frame: answer, ready: true, answer: true})
+	r.welcome(m)
 }
 
 // enrol makes a peer a member, if it is none.
-func (r *Room) enrol(info Info) {
+func (r *Room) enrol(info Info) *Member {
 	m := r.members[info.Peer]
 	if m == nil {
 		m = &Member{Info: info, seen: r.seq}
 		r.add(m)
-		r.say(r.hub.codec.Joined(info))
+	} else {
+		r.revise(m, info)
 	}
 	if m.feed != nil {
-		return
+		return m
 	}
 	if f := r.feeds[info.Peer]; f != nil {
 		r.attach(m, f)
 	} else {
 		r.expect(m, r.hub.config.Grace)
 	}
+	return m
 }
 
 func (r *Room) add(m *Member) {
+	m.card = r.newCard(m.Info)
 	r.members[m.Peer] = m
 	r.people[m.Participant] = append(r.people[m.Participant], m)
 	r.owners[m.Peer] = m.Participant
-}
-
-// say appends a frame to the log and rouses everybody.
-func (r *Room) say(frame []byte) {
-	r.log.append(frame)
-	r.rouse()
+	r.count(m)
+	r.appear(m)
 }
 
 // Disconnect ends a connection. A peer that said goodbye has left; any other
@@ -244,6 +271,9 @@ func (r *Room) Disconnect(f *Feed, goodbye bool) {
 	defer r.mu.Unlock()
 	f.close(ClosedReplaced)
 	r.drop(f)
+	if f.waiter != nil && f.waiter.feed == f {
+		r.stepOut(f.waiter, goodbye)
+	}
 	m := f.member
 	if m == nil || m.feed != f || r.forgotten {
 		return
@@ -280,7 +310,10 @@ func (r *Room) leave(m *Member) {
 	if len(r.people[m.Participant]) == 0 {
 		delete(r.people, m.Participant)
 	}
-	r.say(r.hub.codec.Left(m.Info))
+	r.uncount(m)
+	if !m.Rights.Hidden {
+		r.vanish(m)
+	}
 	recorded := make(chan struct{})
 	r.leaving[m.Peer] = recorded
 	r.hub.left(r, r.session.ID, m.Peer, recorded)
@@ -312,21 +345,6 @@ func (r *Room) Leave(f *Feed) {
 		m.feed, f.member = nil, nil
 		r.leave(m)
 	}
-}
-
-// Present keeps a place in the feed for the list of who is here, and gives
-// that list, in the order of names, as of that place.
-func (r *Room) Present(f *Feed) (Slot, []Info) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	infos := make([]Info, 0, len(r.members))
-	for _, m := range r.members {
-		infos = append(infos, m.Info)
-	}
-	slices.SortFunc(infos, func(a, b Info) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Peer, b.Peer))
-	})
-	return f.reserve(), infos
 }
 
 // Session gives the live session as last seen.
@@ -422,7 +440,7 @@ func (r *Room) tellOne(e journal.Entry) {
 	}
 	for _, id := range audience {
 		for _, m := range r.people[id] {
-			if m.feed != nil {
+			if m.feed != nil && (m.Rights.Receives() || id == e.Event.Message.Author) {
 				m.feed.push(&item{frame: frame, ready: true})
 			}
 		}
@@ -441,7 +459,7 @@ func (r *Room) rouse() {
 func (r *Room) retire() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	busy := len(r.feeds) > 0 || len(r.members) > 0 || len(r.leaving) > 0 || r.filling
+	busy := len(r.feeds) > 0 || len(r.waiters) > 0 || len(r.members) > 0 || len(r.leaving) > 0 || r.filling
 	r.forgotten = r.forgotten || !busy
 	return r.forgotten
 }

@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,18 @@ func (lines) Entry(e journal.Entry) []byte { return []byte(e.Event.Message.Conte
 func (lines) Joined(i Info) []byte         { return []byte("+" + string(i.Peer) + "\n") }
 func (lines) Left(i Info) []byte           { return []byte("-" + string(i.Peer) + "\n") }
 func (lines) Ping() []byte                 { return []byte("?\n") }
+func (lines) Listed(i Info) []byte         { return []byte(i.Name + ",") }
+func (lines) Count(n int) []byte           { return fmt.Appendf(nil, "#%d\n", n) }
+func (lines) Admitted() []byte             { return []byte("in\n") }
+
+func (lines) Waiting(list []Info) []byte {
+	out := []byte("waiting:")
+	for _, i := range list {
+		out = append(out, i.Peer...)
+		out = append(out, ',')
+	}
+	return append(out, '\n')
+}
 
 // memory is a journal whose commits and tellings are two acts of the test.
 type memory struct {
@@ -182,8 +195,12 @@ func (w *world) run() {
 func ofWhom(peer chat.PeerID) chat.ParticipantID { return chat.ParticipantID(peer[:1]) }
 
 func infoOf(peer chat.PeerID) Info {
-	return Info{Peer: peer, Participant: ofWhom(peer), Name: string(peer)}
+	return Info{Peer: peer, Participant: ofWhom(peer), Name: string(peer), Given: string(peer), Rights: sociable}
 }
+
+// sociable are the rights of most peers here: they see others, and hear what
+// is whispered to them.
+var sociable = chat.Permissions{SeePeers: true, Private: chat.PrivateChat{Receive: true}}
 
 func (w *world) connect(peer chat.PeerID) *Connection {
 	w.Helper()

@@ -106,6 +106,7 @@ func (s *Server) build(ctx context.Context) error {
 		Tokens: s.Tokens, Directory: s.Directory, Hub: s.hub, Journal: j, Sessions: s.store,
 		Codec: codec, Parse: s.parse, ICE: s.ice, Now: c.Now, Logger: c.Logger,
 	})
+	s.Directory.Watch(s.sockets)
 	s.handler, err = s.routes()
 	return err
 }

@@ -25,6 +25,9 @@ type Arrival struct {
 	Peer        chat.PeerID
 	Participant chat.ParticipantID
 	DisplayName string
+	// HostHere says that somebody is here who may let others in, LetIn that
+	// this participant was let in and has not entered since.
+	HostHere, LetIn bool
 }
 
 // Store keeps sessions and their peers. All writes are durable when they
@@ -34,7 +37,8 @@ type Store interface {
 	// none, it starts one, named fresh; an end that was due is called off. A
 	// peer that is there already stays as it is. The errors are those of
 	// package chat: Forbidden when the meeting is closed or the peer id is
-	// another's, NotFound when the meeting or the participant is gone.
+	// another's, NotFound when the meeting or the participant is gone; *Waits
+	// for one who has to be let in first, by whom no session is started.
 	Enter(ctx context.Context, a Arrival, fresh chat.SessionID, now time.Time) (Session, error)
 	// End ends the sessions whose time has come, and tells how many.
 	End(ctx context.Context, now time.Time) (int, error)

@@ -2,6 +2,7 @@ package ws
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"unicode/utf8"
 
@@ -15,38 +16,62 @@ import (
 	"github.com/parley-chat/parley/protocol/rtkwire"
 )
 
-// joinRoom makes the peer a member of the room. All that the client proposes
-// is ignored but for the name, where its preset allows that.
+// joinRoom makes the peer a member of the room, or lets it wait. All that the
+// client proposes is ignored but for the name, where its preset allows that.
 func (p *peer) joinRoom(ctx context.Context, req request) error {
 	var m rtkwire.JoinRoomRequest
 	if err := req.read(&m); err != nil {
 		return err
 	}
+	changes := p.server.changes.made.Load()
 	access, err := p.server.access(ctx, p.access.Meeting.ID, p.info.Participant)
 	if err != nil {
 		return err
 	}
-	rights, err := access.Preset.Permissions()
+	info, err := infoOf(access, p.info.Peer)
 	if err != nil {
 		return err
 	}
-	info := infoOf(access, p.info.Peer)
-	if name := displayName(m.GetPeer().GetDisplayName()); name != "" && rights.EditDisplayName {
+	if name := displayName(m.GetPeer().GetDisplayName()); name != "" && info.Rights.EditDisplayName {
 		info.Name = name
 	}
 	if known, ok := p.room.Member(p.info.Peer); ok {
-		info = known
+		info = known.Revised(info)
 	} else if err := p.rates.takeJoin(); err != nil {
 		return err
 	}
-	entered, err := p.enter(ctx, info)
-	if err != nil {
+	p.access = access
+	entered, waits, err := p.enterOrWait(ctx, req, info)
+	if err != nil || waits {
 		return err
 	}
-	p.info, p.access = info, access
 	answer := frame(req.event, req.id, &rtkwire.PeerInfo{Peer: wirePeer(info)})
 	p.room.Join(p.feed, info, room.Session{ID: entered.ID, StartedAt: entered.StartedAt}, answer)
+	if p.server.changes.made.Load() != changes {
+		// What was read above may be older than what others were told since.
+		p.server.look(hint{meeting: access.Meeting.ID, participant: info.Participant})
+	}
 	return nil
+}
+
+// enterOrWait records that the peer is here, or makes it wait to be let in.
+func (p *peer) enterOrWait(ctx context.Context, req request, info room.Info) (_ session.Session, waits bool, err error) {
+	// Whoever is let in between the two is not made to wait; that cannot
+	// happen again and again, for nobody is turned out again meanwhile.
+	const tries = 3
+	for range tries {
+		entered, err := p.enter(ctx, info)
+		waiting, ok := errors.AsType[*session.Waits](err)
+		if !ok {
+			return entered, false, err
+		}
+		info.Rights.Waiting = waiting.For
+		waits, err := p.wait(req, info)
+		if err != nil || waits {
+			return session.Session{}, waits, err
+		}
+	}
+	return session.Session{}, false, chat.Refuse(chat.Unavailable, "you could not be let in now, try again")
 }
 
 // enter records that the peer is here. The end of the connection does not
@@ -63,6 +88,7 @@ func (p *peer) enter(ctx context.Context, info room.Info) (session.Session, erro
 	}
 	return p.server.Sessions.Enter(ctx, session.Arrival{
 		Meeting: p.access.Meeting.ID, Peer: info.Peer, Participant: info.Participant, DisplayName: info.Name,
+		HostHere: p.room.HostHere(), LetIn: p.room.LetIn(info.Participant),
 	}, chat.SessionID(fresh.String()), p.server.Now())
 }
 
@@ -83,8 +109,9 @@ func displayName(name string) string {
 }
 
 func (p *peer) leaveRoom(_ context.Context, req request) error {
+	self := wirePeer(p.feed.Self())
 	p.room.Leave(p.feed)
-	return p.answer(req, &rtkwire.PeerInfo{Peer: wirePeer(p.info)})
+	return p.answer(req, &rtkwire.PeerInfo{Peer: self})
 }
 
 func (p *peer) getPeerInfo(_ context.Context, req request) error {
@@ -92,7 +119,7 @@ func (p *peer) getPeerInfo(_ context.Context, req request) error {
 	if err := req.read(&m); err != nil {
 		return err
 	}
-	info, ok := p.room.Member(chat.PeerID(m.GetPeerId()))
+	info, ok := p.room.Seen(p.feed, chat.PeerID(m.GetPeerId()))
 	if !ok {
 		return chat.Refuse(chat.NotFound, "there is no such peer")
 	}
@@ -105,18 +132,6 @@ func (p *peer) getRoomInfo(_ context.Context, req request) error {
 		RoomId: string(p.access.Meeting.ID), Title: p.access.Meeting.Title,
 		CreatedAt: uint64(s.StartedAt.Unix()), RoomUuid: proto.String(string(s.ID)),
 	}})
-}
-
-// getRoomPeersInfo gives everyone who is here. The answer replaces what the
-// client knows, so it stands exactly where the list was taken.
-func (p *peer) getRoomPeersInfo(_ context.Context, req request) error {
-	slot, present := p.room.Present(p.feed)
-	peers := make([]*rtkwire.Peer, len(present))
-	for i, info := range present {
-		peers[i] = wirePeer(info)
-	}
-	slot.Fill(frame(req.event, req.id, &rtkwire.RoomPeers{Peers: peers}))
-	return nil
 }
 
 func (p *peer) getConnectedRooms(_ context.Context, req request) error {

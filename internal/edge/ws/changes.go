@@ -194,5 +194,14 @@ func (s *Server) revise(ctx context.Context, r *room.Room, meeting chat.MeetingI
 		r.Dismiss(frame(protocol.KickAll, freshID(), &rtkwire.PeerInfo{Peer: &rtkwire.Peer{}}))
 		return false, nil
 	}
+	info, err := infoOf(access, "")
+	if err != nil {
+		return false, err
+	}
+	patch, err := patchOf(access.Preset)
+	if err != nil {
+		return false, err
+	}
+	r.Revise(info, updateFrame(freshID(), id, patch))
 	return true, nil
 }

@@ -15,6 +15,8 @@ type handler struct {
 	do func(*peer, context.Context, request) error
 	// joined says that the peer must have joined.
 	joined bool
+	// waiting, where there is one, answers a peer that waits to be let in.
+	waiting func(*peer, context.Context, request) error
 }
 
 // handlers is the table of what peers may ask.
@@ -22,13 +24,15 @@ var handlers = map[protocol.Event]handler{
 	protocol.JoinRoom:               {do: (*peer).joinRoom},
 	protocol.LeaveRoom:              {do: (*peer).leaveRoom, joined: true},
 	protocol.GetPeerInfo:            {do: (*peer).getPeerInfo, joined: true},
-	protocol.GetRoomInfo:            {do: (*peer).getRoomInfo, joined: true},
-	protocol.GetRoomPeersInfo:       {do: (*peer).getRoomPeersInfo, joined: true},
+	protocol.GetRoomInfo:            {do: (*peer).getRoomInfo, joined: true, waiting: (*peer).waitingRoomInfo},
+	protocol.GetRoomPeersInfo:       {do: (*peer).getRoomPeersInfo, joined: true, waiting: (*peer).nobodyHere},
 	protocol.GetConnectedRoomsDump:  {do: (*peer).getConnectedRooms, joined: true},
 	protocol.GetStagePeers:          {do: (*peer).answerEmpty},
 	protocol.GetStageRequests:       {do: (*peer).answerEmpty},
 	protocol.GetRoomStageState:      {do: (*peer).answerEmpty},
-	protocol.GetWaitingRoomRequests: {do: (*peer).answerEmpty},
+	protocol.GetWaitingRoomRequests: {do: (*peer).getWaiting, joined: true, waiting: (*peer).answerEmpty},
+	protocol.AcceptWaiting:          {do: (*peer).acceptWaiting, joined: true},
+	protocol.DenyWaiting:            {do: (*peer).denyWaiting, joined: true},
 	protocol.GetPlugins:             {do: (*peer).answerEmpty},
 	protocol.GetPolls:               {do: (*peer).answerEmpty},
 	protocol.StoreGetKeys:           {do: (*peer).storeGetKeys},
@@ -38,7 +42,10 @@ var handlers = map[protocol.Event]handler{
 	protocol.BroadcastMessage:  {do: (*peer).broadcast, joined: true},
 	protocol.BroadcastToEntity: {do: (*peer).broadcastTo, joined: true},
 
-	protocol.GetMessages:          {do: (*peer).getMessages, joined: true},
+	protocol.GetUserPresets:   {do: (*peer).getUserPresets, joined: true},
+	protocol.UpdateUserPreset: {do: (*peer).updateUserPreset, joined: true},
+
+	protocol.GetMessages:          {do: (*peer).getMessages, joined: true, waiting: (*peer).noMessages},
 	protocol.GetPaginatedMessages: {do: (*peer).getPage, joined: true},
 	protocol.SendMessageToRoom:    {do: (*peer).sendToRoom, joined: true},
 	protocol.SendMessageToPeers:   {do: (*peer).sendToPeers, joined: true},
@@ -75,7 +82,7 @@ func (p *peer) submit(ctx context.Context, req request, cmd chat.Command) error 
 
 func (p *peer) actor() chat.Actor {
 	return chat.Actor{
-		Meeting: p.access.Meeting.ID, Participant: p.info.Participant, Peer: p.info.Peer, DisplayName: p.info.Name,
+		Meeting: p.access.Meeting.ID, Participant: p.info.Participant, Peer: p.info.Peer, DisplayName: p.feed.Self().Name,
 	}
 }
 

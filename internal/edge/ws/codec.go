@@ -88,18 +88,7 @@ func (c Codec) messages(list []chat.Message) []*rtkwire.ChatMessage {
 // even when it is empty: clients fail on answers without one.
 func frame(event protocol.Event, id string, payload proto.Message) []byte {
 	options := proto.MarshalOptions{}
-	inner := options.Size(payload)
-	size := protowire.SizeTag(1) + protowire.SizeVarint(uint64(event)) +
-		protowire.SizeTag(2) + protowire.SizeBytes(len(id)) +
-		protowire.SizeTag(3) + protowire.SizeBytes(inner)
-	buf := make([]byte, 0, size+10)
-	buf = transport.Header(buf, transport.Binary, size)
-	buf = protowire.AppendTag(buf, 1, protowire.VarintType)
-	buf = protowire.AppendVarint(buf, uint64(event))
-	buf = protowire.AppendTag(buf, 2, protowire.BytesType)
-	buf = protowire.AppendString(buf, id)
-	buf = protowire.AppendTag(buf, 3, protowire.BytesType)
-	buf = protowire.AppendVarint(buf, uint64(inner))
+	buf := frameHead(event, id, options.Size(payload))
 	buf, err := options.MarshalAppend(buf, payload)
 	if err != nil {
 		// Only a string that is not UTF-8 gets here, and none is stored.
@@ -108,15 +97,36 @@ func frame(event protocol.Event, id string, payload proto.Message) []byte {
 	return buf
 }
 
+// frameHead gives all of a frame but its payload, which has to be appended, and
+// has room for that.
+func frameHead(event protocol.Event, id string, payload int) []byte {
+	size := protowire.SizeTag(1) + protowire.SizeVarint(uint64(event)) +
+		protowire.SizeTag(2) + protowire.SizeBytes(len(id)) +
+		protowire.SizeTag(3) + protowire.SizeBytes(payload)
+	buf := make([]byte, 0, size+10)
+	buf = transport.Header(buf, transport.Binary, size)
+	buf = protowire.AppendTag(buf, 1, protowire.VarintType)
+	buf = protowire.AppendVarint(buf, uint64(event))
+	buf = protowire.AppendTag(buf, 2, protowire.BytesType)
+	buf = protowire.AppendString(buf, id)
+	buf = protowire.AppendTag(buf, 3, protowire.BytesType)
+	return protowire.AppendVarint(buf, uint64(payload))
+}
+
 // refusal gives the frame that answers a request with an error.
 func refusal(event protocol.Event, id, text string) []byte {
 	return frame(protocol.Error, id, &rtkwire.EdgeError{ErrorMessage: text, EventId: int32(event)})
 }
 
 func wirePeer(i room.Info) *rtkwire.Peer {
+	stage := rtkwire.StageType_STAGE_ON
+	if i.Rights.Watches {
+		// On the stage a viewer of a stream would want media to connect.
+		stage = rtkwire.StageType_STAGE_OFF
+	}
 	p := &rtkwire.Peer{
 		PeerId: string(i.Peer), UserId: string(i.Participant), DisplayName: content.ForOfficialUI(i.Name),
-		StageType: rtkwire.StageType_STAGE_ON.Enum(),
+		StageType: stage.Enum(),
 		PresetId:  proto.String(string(i.Preset)),
 		Flags:     &rtkwire.PeerFlags{PresetName: i.PresetName, RecorderType: "NONE"},
 	}

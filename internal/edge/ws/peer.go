@@ -42,7 +42,7 @@ type peer struct {
 	conn   *transport.Conn
 	feed   *room.Feed
 	room   *room.Room
-	info   room.Info
+	info   room.Info // as it connected; Feed.Self is up to date
 	access directory.Access
 
 	pace       *rate.Limiter
@@ -51,8 +51,9 @@ type peer struct {
 	transports map[string]transportState
 }
 
-// serve runs a connection until it ends.
-func (s *Server) serve(conn *transport.Conn, info room.Info, access directory.Access) {
+// serve runs a connection until it ends. changes is the number of changes of
+// the directory before its peer was looked up.
+func (s *Server) serve(conn *transport.Conn, info room.Info, access directory.Access, changes uint64) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	answered := sync.OnceFunc(s.readers.Done)
@@ -62,6 +63,9 @@ func (s *Server) serve(conn *transport.Conn, info room.Info, access directory.Ac
 		s.Logger.Debug("a peer could not be taken in", "meeting", access.Meeting.ID, "err", err)
 		conn.Close(room.ClosedFault.Code, room.ClosedFault.Reason)
 		return
+	}
+	if s.changes.made.Load() != changes {
+		s.look(hint{meeting: access.Meeting.ID, participant: info.Participant})
 	}
 	p := s.newPeer(conn, connection, info, access)
 	written := make(chan struct{})
@@ -91,12 +95,8 @@ func (s *Server) serve(conn *transport.Conn, info room.Info, access directory.Ac
 	p.room.Disconnect(p.feed, goodbye)
 }
 
-// newPeer makes the peer of a connection. One that is back goes by the name it
-// has joined by.
+// newPeer makes the peer of a connection.
 func (s *Server) newPeer(conn *transport.Conn, connection *room.Connection, info room.Info, access directory.Access) *peer {
-	if known, ok := connection.Room.Member(info.Peer); ok {
-		info = known
-	}
 	return &peer{
 		server: s, conn: conn, feed: connection.Feed, room: connection.Room, info: info, access: access,
 		pace: rate.NewLimiter(requestRate, requestBurst), rates: s.rates.of(info.Participant),
@@ -198,6 +198,10 @@ func (p *peer) handle(ctx context.Context, data []byte) {
 		p.refuse(req, unknown(req.event))
 		return
 	case h.joined && !p.room.Joined(p.feed):
+		if h.waiting != nil && p.room.Waits(p.feed) {
+			h.do = h.waiting
+			break
+		}
 		p.refuse(req, chat.Refuse(chat.Forbidden, "join the meeting first"))
 		return
 	}

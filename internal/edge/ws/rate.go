@@ -58,11 +58,11 @@ func (b buckets) of(kind chat.Kind) *rate.Limiter {
 // shared are the limits that all connections of a participant share.
 type shared struct {
 	buckets
-	join *rate.Limiter
+	join, knock *rate.Limiter
 }
 
 func (s shared) full(now time.Time) bool {
-	for _, l := range []*rate.Limiter{s.text, s.image, s.file, s.signal, s.store, s.join} {
+	for _, l := range []*rate.Limiter{s.text, s.image, s.file, s.signal, s.store, s.join, s.knock} {
 		if l.TokensAt(now) < float64(l.Burst()) {
 			return false
 		}
@@ -88,11 +88,12 @@ type peerRates struct {
 	all         *rates
 	participant chat.ParticipantID
 	peer        buckets
+	search      *rate.Limiter
 }
 
 // of gives the limits for a new connection.
 func (r *rates) of(id chat.ParticipantID) *peerRates {
-	return &peerRates{all: r, participant: id, peer: newBuckets(1)}
+	return &peerRates{all: r, participant: id, peer: newBuckets(1), search: rate.NewLimiter(searchRate, searchBurst)}
 }
 
 // shared gives what all connections of a participant share. It must be asked
@@ -111,7 +112,7 @@ func (r *rates) shared(id chat.ParticipantID, now time.Time) shared {
 	}
 	s, ok := r.known[id]
 	if !ok {
-		s = shared{newBuckets(tabs), rate.NewLimiter(joinRate, joinBurst)}
+		s = shared{newBuckets(tabs), rate.NewLimiter(joinRate, joinBurst), rate.NewLimiter(rate.Every(knockEvery), knockBurst)}
 		r.known[id] = s
 	}
 	return s

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -38,6 +39,8 @@ type Tokens interface {
 // Directory looks up who knocks. Its error for nobody is directory.ErrNotFound.
 type Directory interface {
 	Access(context.Context, chat.MeetingID, chat.ParticipantID) (directory.Access, error)
+	// Overrule changes what participants may do, by the wish of one of them.
+	Overrule(ctx context.Context, meeting chat.MeetingID, by chat.ParticipantID, wishes []directory.Overrule) error
 }
 
 // Journal is what peers read and write.
@@ -51,6 +54,9 @@ type Journal interface {
 // Sessions lets peers into sessions.
 type Sessions interface {
 	Enter(ctx context.Context, a session.Arrival, fresh chat.SessionID, now time.Time) (session.Session, error)
+	// Admit lets participants into the live session of a meeting who wait for
+	// that; without a session it gives Forbidden.
+	Admit(ctx context.Context, meeting chat.MeetingID, ids []chat.ParticipantID) error
 }
 
 // Config is what a Server is made of. All but Logger must be set.
@@ -109,6 +115,7 @@ func New(config Config) *Server {
 // ServeHTTP lets a peer in. Whoever may not come in gets an HTTP status and no
 // socket.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	changes := s.changes.made.Load()
 	info, access, err := s.admit(r)
 	if err != nil {
 		status, text := statusOf(err)
@@ -135,7 +142,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// holds can be freed.
 	go func() {
 		defer s.peers.Done()
-		s.serve(conn, info, access)
+		s.serve(conn, info, access, changes)
 	}()
 }
 
@@ -199,7 +206,10 @@ func (s *Server) admit(r *http.Request) (room.Info, directory.Access, error) {
 	if err != nil {
 		return room.Info{}, directory.Access{}, err
 	}
-	info := infoOf(access, chat.PeerID(peer.String()))
+	info, err := infoOf(access, chat.PeerID(peer.String()))
+	if err != nil {
+		return room.Info{}, access, err
+	}
 	return info, access, s.Hub.Admits(ctx, access.Meeting.ID, info.Peer, info.Participant)
 }
 
@@ -217,12 +227,19 @@ func (s *Server) access(ctx context.Context, meeting chat.MeetingID, participant
 	return access, nil
 }
 
-func infoOf(a directory.Access, peer chat.PeerID) room.Info {
+// infoOf describes a participant as a peer.
+func infoOf(a directory.Access, peer chat.PeerID) (room.Info, error) {
+	rights, err := a.Preset.Permissions()
+	if err != nil {
+		return room.Info{}, err
+	}
 	p := a.Participant
+	revision := fnv.New64a()
+	_, _ = revision.Write(a.Preset.Body)
 	return room.Info{
 		Peer: peer, Participant: p.ID, CustomID: p.CustomID, Name: p.Name, Picture: p.Picture,
-		Preset: p.Preset, PresetName: p.PresetName,
-	}
+		Preset: p.Preset, PresetName: p.PresetName, Given: p.Name, Rights: rights, Revision: revision.Sum64(),
+	}, nil
 }
 
 // statusOf turns a refusal to let a peer in into an HTTP answer.

@@ -52,7 +52,7 @@ const meeting = chat.MeetingID("11111111-1111-4111-8111-111111111111")
 // everything is what a host may do.
 var everything = chat.Permissions{
 	Public:  chat.PublicChat{Send: true, Text: true, Files: true},
-	Private: chat.PrivateChat{Send: true, Receive: true, Text: true, Files: true}, EditDisplayName: true,
+	Private: chat.PrivateChat{Send: true, Receive: true, Text: true, Files: true}, EditDisplayName: true, SeePeers: true,
 }
 
 func newWorld(t testing.TB) *world {
@@ -142,15 +142,19 @@ func (p people) Access(_ context.Context, m chat.MeetingID, id chat.ParticipantI
 		return directory.Access{}, errors.New("no disk")
 	}
 	r := p.permissions(id)
-	body := fmt.Sprintf(`{"permissions":{"can_edit_display_name":%v,"chat":{"public":{"can_send":%v,"text":%v,"files":%v},`+
+	body := fmt.Sprintf(`{"permissions":{"can_edit_display_name":%v,"show_participant_list":%v,"chat":{"public":{"can_send":%v,"text":%v,"files":%v},`+
 		`"private":{"can_send":%v,"can_receive":%v,"text":%v,"files":%v}}}}`,
-		r.EditDisplayName, r.Public.Send, r.Public.Text, r.Public.Files,
+		r.EditDisplayName, r.SeePeers, r.Public.Send, r.Public.Text, r.Public.Files,
 		r.Private.Send, r.Private.Receive, r.Private.Text, r.Private.Files)
 	return directory.Access{
 		App: directory.App{ID: "app"}, Meeting: directory.Meeting{ID: m, Title: "Standup", Active: true},
 		Participant: directory.Participant{ID: id, Meeting: m, Name: strings.ToUpper(string(id)), CustomID: "c-" + string(id)},
 		Preset:      directory.Preset{ID: "preset", Body: []byte(body)},
 	}, nil
+}
+
+func (p people) Overrule(context.Context, chat.MeetingID, chat.ParticipantID, []directory.Overrule) error {
+	return directory.ErrNotFound
 }
 
 // entrance lets everybody into the session.
@@ -169,6 +173,8 @@ func (e entrance) Enter(ctx context.Context, a session.Arrival, _ chat.SessionID
 	e.entered = append(e.entered, a.Peer)
 	return session.Session{ID: "s", Meeting: a.Meeting, StartedAt: time.Unix(1_600_000_000, 0)}, nil
 }
+
+func (e entrance) Admit(context.Context, chat.MeetingID, []chat.ParticipantID) error { return nil }
 
 // parse takes any string of a known kind.
 func parse(_ chat.MeetingID, kind chat.Kind, payload string) (chat.Content, error) {
@@ -325,7 +331,10 @@ func (w *world) connect(id chat.PeerID, participant string) *seat {
 	if err != nil {
 		w.Fatal(err)
 	}
-	info := infoOf(access, id)
+	info, err := infoOf(access, id)
+	if err != nil {
+		w.Fatal(err)
+	}
 	connection, err := w.server.Hub.Connect(w.Context(), meeting, info)
 	if err != nil {
 		w.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/parley-chat/parley/internal/chat"
-	"github.com/parley-chat/parley/internal/directory"
 	"github.com/parley-chat/parley/internal/journal"
 )
 
@@ -90,17 +89,16 @@ func (tx *Tx) Participant(meeting chat.MeetingID, id chat.ParticipantID) (*chat.
 	if p := tx.people[key]; p != nil {
 		return p.chat, nil
 	}
-	var name, preset string
-	var updated int64
-	found, err := tx.row(`SELECT p.name, r.id, r.updated_at FROM participants p
+	var name, preset, body, override string
+	found, err := tx.row(`SELECT p.name, r.id, r.body, p.override FROM participants p
 		JOIN meetings m ON m.no = p.meeting JOIN presets r ON r.id = p.preset
-		WHERE p.id = ? AND m.id = ?`, []any{string(id), string(meeting)}, &name, &preset, &updated)
+		WHERE p.id = ? AND m.id = ?`, []any{string(id), string(meeting)}, &name, &preset, &body, &override)
 	if err != nil {
 		return nil, err
 	}
 	p := new(person)
 	if found {
-		rights, err := tx.permissions(preset, updated)
+		rights, err := tx.db.permissions(preset, body, override)
 		if err != nil {
 			return nil, err
 		}
@@ -108,29 +106,6 @@ func (tx *Tx) Participant(meeting chat.MeetingID, id chat.ParticipantID) (*chat.
 	}
 	tx.people[key] = p
 	return p.chat, nil
-}
-
-// rights are the parsed permissions of a preset, as of an update of it.
-type rights struct {
-	updated int64
-	parsed  chat.Permissions
-}
-
-func (tx *Tx) permissions(preset string, updated int64) (chat.Permissions, error) {
-	if known, ok := tx.db.rights.Load(preset); ok && known.(rights).updated == updated {
-		return known.(rights).parsed, nil
-	}
-	var body string
-	if _, err := tx.row(`SELECT body FROM presets WHERE id = ?`, []any{preset}, &body); err != nil {
-		return chat.Permissions{}, err
-	}
-	parsed, err := directory.ParsePermissions([]byte(body))
-	if err != nil {
-		return chat.Permissions{}, fmt.Errorf("reading preset %s: %w", preset, err)
-	}
-	// Only the writer stores here, so a slow reader cannot put back old rights.
-	tx.db.rights.Store(preset, rights{updated, parsed})
-	return parsed, nil
 }
 
 // Message implements journal.Tx.

@@ -69,7 +69,7 @@ type DB struct {
 	failure atomic.Pointer[error]
 	damaged atomic.Uint64
 
-	rights sync.Map   // preset id to rights
+	rights rights
 	reads  statements // of the read pool
 	writes statements // of the writing connection
 }

@@ -164,7 +164,7 @@ func (db *DB) Presets(ctx context.Context, app chat.AppID, l directory.List) ([]
 // Access implements directory.Store.
 func (db *DB) Access(ctx context.Context, meeting chat.MeetingID, participant chat.ParticipantID) (directory.Access, error) {
 	return find(ctx, db, new(accessRow), `SELECT `+appColumns+`, `+meetingColumns+`, `+participantColumns+`, `+presetColumns+
-		` FROM `+participantTables+` JOIN apps a ON a.id = m.app WHERE p.id = ? AND m.id = ?`, string(participant), string(meeting))
+		`, p.override FROM `+participantTables+` JOIN apps a ON a.id = m.app WHERE p.id = ? AND m.id = ?`, string(participant), string(meeting))
 }
 
 // record is a row being read: where its columns go, and what they mean.
@@ -334,11 +334,12 @@ type accessRow struct {
 	meeting     meetingRow
 	participant participantRow
 	preset      presetRow
+	override    string
 }
 
 func (r *accessRow) dest() []any {
 	dest := append(r.app.dest(), r.meeting.dest()...)
-	return append(append(dest, r.participant.dest()...), r.preset.dest()...)
+	return append(append(append(dest, r.participant.dest()...), r.preset.dest()...), &r.override)
 }
 
 func (r *accessRow) value() (directory.Access, error) {
@@ -346,9 +347,12 @@ func (r *accessRow) value() (directory.Access, error) {
 	if err != nil {
 		return directory.Access{}, err
 	}
-	// Only the settings of a meeting can be unreadable.
+	// Only the settings of a meeting and an override can be unreadable.
 	app, _ := r.app.value()
 	participant, _ := r.participant.value()
 	preset, _ := r.preset.value()
+	if preset.Body, err = directory.Overlay(preset.Body, []byte(r.override)); err != nil {
+		return directory.Access{}, fmt.Errorf("reading the permissions of participant %s: %w", participant.ID, err)
+	}
 	return directory.Access{App: app, Meeting: meeting, Participant: participant, Preset: preset}, nil
 }

@@ -89,6 +89,7 @@ func (db *DB) ChangeParticipant(ctx context.Context, app chat.AppID, meeting cha
 		if err != nil {
 			return p, err
 		}
+		before := p.Name
 		if err := change(&p); err != nil {
 			return p, err
 		}
@@ -102,10 +103,75 @@ func (db *DB) ChangeParticipant(ctx context.Context, app chat.AppID, meeting cha
 		}
 		p.Preset = chat.PresetID(preset)
 		clear(tx.people)
-		_, err = tx.exec(`UPDATE participants SET name = ?, picture = ?, preset = ?, updated_at = ? WHERE id = ?`,
-			p.Name, p.Picture, preset, p.UpdatedAt.UnixMilli(), string(id))
-		return p, err
+		// Another preset ends what others in the meeting have made of the last.
+		if _, err := tx.exec(`UPDATE participants SET override = CASE WHEN preset = ? THEN override ELSE '' END,
+			name = ?, picture = ?, preset = ?, updated_at = ? WHERE id = ?`,
+			preset, p.Name, p.Picture, preset, p.UpdatedAt.UnixMilli(), string(id)); err != nil {
+			return p, err
+		}
+		return p, tx.rename(meeting, id, before, p.Name)
 	})
+}
+
+// rename makes the peers of a participant who is here go by a new name, also
+// after a restart.
+func (tx *Tx) rename(meeting chat.MeetingID, id chat.ParticipantID, before, name string) error {
+	if name == before {
+		return nil
+	}
+	_, err := tx.exec(`UPDATE peers SET display_name = ? WHERE participant = ?
+		AND session = (SELECT session FROM meetings WHERE id = ?)`, name, string(id), string(meeting))
+	return err
+}
+
+// Overrule implements directory.Store.
+func (db *DB) Overrule(ctx context.Context, meeting chat.MeetingID, by chat.ParticipantID, of []chat.ParticipantID,
+	change func(directory.Overruled, []*directory.Overruled) error,
+) error {
+	return db.update(ctx, func(tx *Tx) error {
+		known := make(map[chat.ParticipantID]*directory.Overruled, len(of)+1)
+		for _, id := range append([]chat.ParticipantID{by}, of...) {
+			if known[id] != nil {
+				continue
+			}
+			o, err := tx.overruled(meeting, id)
+			if err != nil {
+				return err
+			}
+			known[id] = &o
+		}
+		subjects := make([]*directory.Overruled, len(of))
+		for i, id := range of {
+			subjects[i] = known[id]
+		}
+		if err := change(*known[by], subjects); err != nil {
+			return err
+		}
+		clear(tx.people)
+		for _, o := range subjects {
+			if _, err := tx.exec(`UPDATE participants SET override = ? WHERE id = ?`, string(o.Override), string(o.Participant)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (tx *Tx) overruled(meeting chat.MeetingID, id chat.ParticipantID) (directory.Overruled, error) {
+	o := directory.Overruled{Participant: id}
+	var preset presetRow
+	var override string
+	found, err := tx.row(`SELECT p.override, `+presetColumns+` FROM `+participantTables+` WHERE p.id = ? AND m.id = ?`,
+		[]any{string(id), string(meeting)}, append([]any{&override}, preset.dest()...)...)
+	if err != nil {
+		return o, err
+	}
+	if !found {
+		return o, directory.ErrNotFound
+	}
+	o.Override = []byte(override)
+	o.Preset, err = preset.value()
+	return o, err
 }
 
 // DeleteParticipant implements directory.Store.

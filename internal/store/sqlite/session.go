@@ -15,7 +15,7 @@ import (
 func (db *DB) Enter(ctx context.Context, a session.Arrival, fresh chat.SessionID, now time.Time) (session.Session, error) {
 	var entered session.Session
 	err := db.update(ctx, func(tx *Tx) error {
-		h, err := tx.admit(a)
+		h, p, err := tx.admit(a)
 		if err != nil {
 			return err
 		}
@@ -30,6 +30,9 @@ func (db *DB) Enter(ctx context.Context, a session.Arrival, fresh chat.SessionID
 			return err
 		}
 		entered.StartedAt = time.UnixMilli(started)
+		if err := tx.letIn(h.Session, p); err != nil {
+			return err
+		}
 		return tx.arrive(h, a, now)
 	})
 	if err != nil {
@@ -40,33 +43,40 @@ func (db *DB) Enter(ctx context.Context, a session.Arrival, fresh chat.SessionID
 }
 
 // admit checks all that may refuse a join, before anything is written.
-func (tx *Tx) admit(a session.Arrival) (*journal.Head, error) {
+func (tx *Tx) admit(a session.Arrival) (*journal.Head, *chat.Participant, error) {
 	h, err := tx.Head(a.Meeting)
 	if errors.Is(err, journal.ErrNoMeeting) {
-		return nil, chat.Refuse(chat.NotFound, "there is no such meeting")
+		return nil, nil, chat.Refuse(chat.NotFound, "there is no such meeting")
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !h.Active {
-		return nil, chat.Refuse(chat.Forbidden, "the meeting is closed")
+		return nil, nil, chat.Refuse(chat.Forbidden, "the meeting is closed")
 	}
 	p, err := tx.Participant(a.Meeting, a.Participant)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if p == nil {
-		return nil, chat.Refuse(chat.NotFound, "there is no such participant")
+		return nil, nil, chat.Refuse(chat.NotFound, "there is no such participant")
 	}
 	var owner string
 	if _, err := tx.row(`SELECT participant FROM peers WHERE session = ? AND id = ?`,
 		[]any{string(h.Session), string(a.Peer)}, &owner); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if owner != "" && owner != string(a.Participant) {
-		return nil, room.ErrForeignPeer
+		return nil, nil, room.ErrForeignPeer
 	}
-	return h, nil
+	waits, err := tx.mustWait(h, a, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	if waits {
+		return nil, nil, &session.Waits{For: p.Permissions.Waiting}
+	}
+	return h, p, nil
 }
 
 func (tx *Tx) startSession(h *journal.Head, id chat.SessionID, now time.Time) (*journal.Head, error) {
@@ -128,6 +138,9 @@ func (tx *Tx) end(now time.Time) (int, error) {
 		if _, err := tx.exec(`UPDATE meetings SET session = NULL WHERE no = ? AND session = ?`, s.no, s.id); err != nil {
 			return 0, err
 		}
+		if _, err := tx.exec(`DELETE FROM admissions WHERE session = ?`, s.id); err != nil {
+			return 0, err
+		}
 	}
 	return len(sessions), nil
 }
@@ -183,10 +196,11 @@ func (db *DB) Seen(ctx context.Context, seen []room.Seen) error {
 // Peers implements room.Sessions.
 func (db *DB) Peers(ctx context.Context, meeting chat.MeetingID) (room.Session, []room.Kept, error) {
 	rows, err := db.query(ctx, `SELECT s.id, s.started_at, p.id, p.participant, p.display_name, p.seen_seq,
-		p.left_at IS NOT NULL OR a.id IS NULL, COALESCE(a.custom_id, ''), COALESCE(a.picture, ''), COALESCE(a.preset, ''), COALESCE(r.name, '')
+		p.left_at IS NOT NULL OR a.id IS NULL, COALESCE(a.name, ''), COALESCE(a.custom_id, ''), COALESCE(a.picture, ''),
+		COALESCE(a.preset, ''), COALESCE(r.name, ''), COALESCE(r.body, '{}'), COALESCE(a.override, '')
 		FROM meetings m JOIN sessions s ON s.id = m.session JOIN peers p ON p.session = s.id
 		LEFT JOIN participants a ON a.id = p.participant LEFT JOIN presets r ON r.id = a.preset
-		WHERE m.id = ?`, string(meeting))
+		WHERE m.id = ? ORDER BY p.joined_at, p.id`, string(meeting))
 	if err != nil {
 		return room.Session{}, nil, err
 	}
@@ -196,11 +210,15 @@ func (db *DB) Peers(ctx context.Context, meeting chat.MeetingID) (room.Session, 
 	for rows.Next() {
 		var k room.Kept
 		var started int64
-		if err := rows.Scan(&s.ID, &started, &k.Peer, &k.Participant, &k.Name, &k.Seen, &k.Gone,
-			&k.CustomID, &k.Picture, &k.Preset, &k.PresetName); err != nil {
+		var body, override string
+		if err := rows.Scan(&s.ID, &started, &k.Peer, &k.Participant, &k.Name, &k.Seen, &k.Gone, &k.Given,
+			&k.CustomID, &k.Picture, &k.Preset, &k.PresetName, &body, &override); err != nil {
 			return room.Session{}, nil, err
 		}
 		s.StartedAt = time.UnixMilli(started)
+		if k.Rights, err = db.permissions(string(k.Preset), body, override); err != nil {
+			return room.Session{}, nil, err
+		}
 		peers = append(peers, k)
 	}
 	return s, peers, rows.Err()

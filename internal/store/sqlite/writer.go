@@ -150,7 +150,6 @@ func (db *DB) transact(jobs []*job) (again []*job, err error) {
 // rollback undoes the transaction. It fails where SQLite has undone it by
 // itself, which it does for some errors.
 func (db *DB) rollback(ctx context.Context) {
-	db.rights.Clear() // they may be those of a preset as it has never been
 	if _, err := db.conn.ExecContext(ctx, "ROLLBACK"); err != nil {
 		db.log.Debug("nothing to roll back", "err", err)
 	}

@@ -1,0 +1,305 @@
+package room
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/parley-chat/parley/internal/chat"
+)
+
+// This file tells the members who is here, at a cost that does not grow with
+// the square of their number.
+//
+// Each member has been told of the same peers: those listed, in the order in
+// which they were told. In a room of up to Announced visible peers that is
+// everybody, at once. In a larger one it is the first Announced to have come,
+// and the hosts; what changes about that, and the number of all, is told at
+// most once in flushEvery. Whoever joins gets the list as it is; what is told
+// afterwards leads on from there.
+//
+// A hidden peer is not told of, listed or counted. A member who may not see who
+// is here is told of hosts alone, and gets no count: frames about others lie in
+// the log too, but are passed over when such a member reads.
+
+const (
+	// Announced is how many visible peers a room may have for everybody to be
+	// told of everybody, and how many besides the hosts are listed in a larger.
+	Announced = 300
+	// maxHosts bounds the hosts that are listed besides those: a meeting where
+	// everybody is a host is like any other.
+	maxHosts = 100
+	// flushEvery is the time between two times that a large room is told of
+	// changes.
+	flushEvery = time.Second
+)
+
+// presence is what a room has told of who is here. It is guarded by the room's
+// lock.
+type presence struct {
+	visible []*Member // by arrival
+	listed  []*Member // those told of, by the time of telling
+	gone    []*Member // were listed, have left, and that is still to be told
+	// everybody and hosts are the list as it goes out, nil when out of date.
+	everybody, hosts []byte
+	hostsListed      int
+	watchers         int // members who count the viewers
+	counted          int // the number last told
+	due              *time.Timer
+	flushed          time.Time
+}
+
+// card is what others may be shown of a member. It does not change; a member
+// that changes gets another.
+type card struct {
+	listed []byte // as one of a list
+	name   string // to search by
+	host   bool
+}
+
+func (r *Room) newCard(i Info) *card {
+	return &card{listed: r.hub.codec.Listed(i), name: strings.ToLower(i.Name), host: i.Rights.Host()}
+}
+
+// appear makes a member known to the others.
+func (r *Room) appear(m *Member) {
+	if m.Rights.Hidden {
+		return
+	}
+	r.visible = append(r.visible, m)
+	if len(r.visible) <= Announced || m.card.host && r.hostsListed < maxHosts {
+		r.announce(m)
+		r.rouse()
+	}
+	r.owe()
+}
+
+// vanish undoes appear.
+func (r *Room) vanish(m *Member) {
+	r.visible = without(r.visible, m)
+	if m.told {
+		m.told = false
+		r.listed = without(r.listed, m)
+		r.everybody, r.hosts = nil, nil
+		if m.card.host {
+			r.hostsListed--
+		}
+		if r.gone = append(r.gone, m); len(r.visible) < Announced {
+			r.settle()
+			r.rouse()
+		}
+	}
+	r.owe()
+}
+
+// without takes one out of a list, in place.
+func without(list []*Member, m *Member) []*Member {
+	return slices.DeleteFunc(list, func(o *Member) bool { return o == m })
+}
+
+// announce lists a member and tells all.
+func (r *Room) announce(m *Member) {
+	r.settle()
+	m.told = true
+	r.listed = append(r.listed, m)
+	r.everybody, r.hosts = nil, nil
+	if m.card.host {
+		r.hostsListed++
+	}
+	r.speak(r.hub.codec.Joined(m.Info), m.card.host)
+}
+
+// settle tells of those who have left.
+func (r *Room) settle() {
+	for _, m := range r.gone {
+		r.speak(r.hub.codec.Left(m.Info), m.card.host)
+	}
+	r.gone = nil
+}
+
+// speak appends a frame about who is here to the log. Frames about others than
+// hosts are not for everybody. Whoever speaks rouses the readers afterwards.
+func (r *Room) speak(frame []byte, host bool) {
+	if host {
+		r.log.append(frame)
+	} else {
+		r.log.whisper(frame)
+	}
+}
+
+// large tells whether not everybody is listed.
+func (r *Room) large() bool { return len(r.visible) > Announced }
+
+// counts tells whether the members are told how many they are.
+func (r *Room) counts() bool { return r.large() || r.watchers > 0 || r.counted > Announced }
+
+// owe makes sure that the members are told of what has changed, soon.
+func (r *Room) owe() {
+	if r.due != nil || !r.counts() && len(r.gone) == 0 && len(r.listed) >= len(r.visible) {
+		return
+	}
+	r.due = time.AfterFunc(max(0, flushEvery-time.Since(r.flushed)), r.flush)
+}
+
+// flush tells of what has changed.
+func (r *Room) flush() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.due, r.flushed = nil, time.Now()
+	if r.forgotten {
+		return
+	}
+	r.settle()
+	for _, m := range r.visible[:min(len(r.visible), Announced)] {
+		if !m.told {
+			r.announce(m)
+		}
+	}
+	if n := len(r.visible); r.counts() && n != r.counted {
+		r.counted = n
+		r.speak(r.hub.codec.Count(n), false)
+	}
+	r.rouse()
+}
+
+// welcome tells a member who has just come how many are here.
+func (r *Room) welcome(m *Member) {
+	if m.feed != nil && m.Rights.SeePeers && r.counts() {
+		m.feed.push(&item{frame: r.hub.codec.Count(len(r.visible)), ready: true})
+	}
+}
+
+// Present keeps a place in the feed for the list of who is here, and gives that
+// list as of that place: the peers' own pieces of it, one after the other.
+func (r *Room) Present(f *Feed) (Slot, []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := f.member
+	if m == nil {
+		return f.reserve(), nil
+	}
+	list := r.list(m.Rights.SeePeers)
+	if !m.told || !m.Rights.SeePeers && !m.card.host {
+		list = append(slices.Clip(list), m.card.listed...)
+	}
+	return f.reserve(), list
+}
+
+func (r *Room) list(everybody bool) []byte {
+	list := &r.hosts
+	if everybody {
+		list = &r.everybody
+	}
+	if *list == nil {
+		var b bytes.Buffer
+		for _, m := range r.listed {
+			if everybody || m.card.host {
+				b.Write(m.card.listed)
+			}
+		}
+		*list = b.Bytes()
+	}
+	return *list
+}
+
+// Find is Present for one page of those whose name contains a text, in any
+// case, in the order in which they came, listed or not.
+func (r *Room) Find(f *Feed, text string, offset, limit int) (Slot, []byte) {
+	r.mu.Lock()
+	slot := f.reserve()
+	cards := r.seenBy(f.member)
+	r.mu.Unlock()
+	text = strings.ToLower(text)
+	var page bytes.Buffer
+	for _, c := range cards {
+		if !strings.Contains(c.name, text) {
+			continue
+		}
+		if offset--; offset >= 0 {
+			continue
+		}
+		if limit--; limit < 0 {
+			break
+		}
+		page.Write(c.listed)
+	}
+	return slot, page.Bytes()
+}
+
+// seenBy gives all whom a member may see, and itself.
+func (r *Room) seenBy(viewer *Member) []*card {
+	if viewer == nil {
+		return nil
+	}
+	cards := make([]*card, 0, len(r.visible)+1)
+	if viewer.Rights.Hidden {
+		cards = append(cards, viewer.card)
+	}
+	for _, m := range r.visible {
+		if m.seenBy(viewer) {
+			cards = append(cards, m.card)
+		}
+	}
+	return cards
+}
+
+// seenBy tells whether another member may know that this one is here.
+func (m *Member) seenBy(viewer *Member) bool {
+	return m == viewer || !m.Rights.Hidden && (viewer.Rights.SeePeers || m.card.host)
+}
+
+// Seen tells what a connection's member may know of another peer.
+func (r *Room) Seen(f *Feed, peer chat.PeerID) (Info, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.members[peer]
+	if m == nil || f.member == nil || !m.seenBy(f.member) {
+		return Info{}, false
+	}
+	return m.Info, true
+}
+
+// SeenParticipant gives a peer of a participant that a connection's member may
+// know of.
+func (r *Room) SeenParticipant(f *Feed, id chat.ParticipantID) (Info, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.people[id] {
+		if f.member != nil && m.seenBy(f.member) {
+			return m.Info, true
+		}
+	}
+	return Info{}, false
+}
+
+// show tells one member of the listed peers it was not told of before, or that
+// they are gone, after its right to see them has changed.
+func (r *Room) show(viewer *Member) {
+	if viewer.feed == nil {
+		return
+	}
+	tell := r.hub.codec.Left
+	if viewer.Rights.SeePeers {
+		tell = r.hub.codec.Joined
+	}
+	for _, m := range r.listed {
+		if m != viewer && !m.card.host {
+			viewer.feed.push(&item{frame: tell(m.Info), ready: true})
+		}
+	}
+}
+
+// reveal tells those who see hosts alone that a listed member has become one,
+// or is one no longer.
+func (r *Room) reveal(m *Member) {
+	frame := r.hub.codec.Left(m.Info)
+	if m.card.host {
+		frame = r.hub.codec.Joined(m.Info)
+	}
+	for _, viewer := range r.members {
+		if viewer.feed != nil && viewer != m && !viewer.Rights.SeePeers {
+			viewer.feed.push(&item{frame: frame, ready: true})
+		}
+	}
+}
