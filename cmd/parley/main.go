@@ -14,10 +14,13 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Exit codes.
+// Exit codes. "parley verify" means its own by the first two: damage found, and
+// not able to check.
 const (
-	exitFailure = 1
-	exitUsage   = 2
+	exitFailure   = 1
+	exitUsage     = 2
+	exitUnchecked = 2
+	exitDamaged   = 3
 )
 
 // cli is the command line. Each flag may be given as an environment variable
@@ -29,6 +32,10 @@ type cli struct {
 	Dev     devCommand     `cmd:"" help:"Try Parley on this machine: a chat in the browser, HTTPS included."`
 	Init    initCommand    `cmd:"" help:"Make an app and its API token in a data directory, before the first serve."`
 	Serve   serveCommand   `cmd:"" help:"Run a server."`
+	Backup  backupCommand  `cmd:"" help:"Copy a data directory, while its server runs, into one file."`
+	Restore restoreCommand `cmd:"" help:"Make a data directory of a backup."`
+	Verify  verifyCommand  `cmd:"" help:"Check a data directory or a backup to the last byte."`
+	Health  healthCommand  `cmd:"" help:"Ask a server whether it is ready."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
@@ -51,12 +58,15 @@ func (f logFlags) logger(to io.Writer) *slog.Logger {
 type versionCommand struct{}
 
 func (versionCommand) Run(out io.Writer) error {
-	version := "(devel)"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
-	}
-	_, err := fmt.Fprintln(out, "parley", version)
+	_, err := fmt.Fprintln(out, "parley", version())
 	return err
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
 }
 
 // newParser makes the parser of the command line.
@@ -65,7 +75,7 @@ func newParser(c *cli, options ...kong.Option) *kong.Kong {
 		kong.Name("parley"),
 		kong.Description("Meeting chat that you host yourself, for apps made for RealtimeKit's meeting.chat.\n\n" +
 			"Settings come from flags, else from environment variables, else from the file given by --config.\n\n" +
-			"Exit codes: 0 stopped in order, 1 failed, 2 wrong usage."),
+			"Exit codes: 0 done, or stopped in order; 1 failed; 2 wrong usage. Commands whose codes say more tell so in their --help."),
 		kong.Configuration(loadSettings),
 		kong.UsageOnError(),
 	}, options...)...)
@@ -82,8 +92,11 @@ func main() {
 	command, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
 	if err := run(command, c.Log.logger(os.Stderr)); err != nil {
-		_, _ = fmt.Fprintln(os.Stderr, "parley:", err)
-		os.Exit(exitFailure)
+		code, say := exitCode(err)
+		if say {
+			_, _ = fmt.Fprintln(os.Stderr, "parley:", err)
+		}
+		os.Exit(code)
 	}
 }
 

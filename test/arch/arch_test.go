@@ -83,11 +83,16 @@ var table = []row{
 		"internal/chat", "internal/auth", "internal/blob/disk", "internal/content", "internal/directory", "internal/journal",
 		"internal/room", "internal/session", "internal/upload", "internal/follow/webhook", "internal/edge/...", "internal/store/...",
 	}},
+	{4, "internal/backup", []string{
+		"internal/blob", "internal/blob/disk", "internal/content", "internal/journal", "internal/store/sqlite",
+	}},
 	{5, "internal/dev", []string{"internal/chat", "internal/auth", "internal/directory", "internal/server", "web"}},
 	{5, "", []string{"internal/server"}},
 
 	// 6: the binary is a thin shell.
-	{6, "cmd/parley", []string{"", "internal/edge/gate", "internal/server", "internal/dev", "internal/localca", "web"}},
+	{6, "cmd/parley", []string{
+		"", "internal/backup", "internal/edge/gate", "internal/server", "internal/dev", "internal/localca", "web",
+	}},
 
 	// Contracts come with their suites, which know contracts alone. Only tests
 	// import them, and what lies in test.
