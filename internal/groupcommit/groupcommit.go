@@ -7,7 +7,10 @@ package groupcommit
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
+
+	"github.com/parley-chat/parley/internal/tally"
 )
 
 // Errors of Submit.
@@ -63,6 +66,29 @@ type Committer[J any] struct {
 	backlog chan J
 	stopped chan struct{}
 	rate    rate
+	counts  Counters
+	since   atomic.Int64 // when the commit under way began, in unix nanoseconds, or 0
+}
+
+// Counters counts commits.
+type Counters struct {
+	// Jobs is how many jobs a commit had.
+	Jobs *tally.Histogram
+	// Nanoseconds is how long a commit took.
+	Nanoseconds *tally.Histogram
+}
+
+// Counters gives the counts, which go on.
+func (c *Committer[J]) Counters() Counters { return c.counts }
+
+// Under tells for how long the commit that is under way has been so, 0 when
+// there is none. A commit that does not end keeps all others waiting.
+func (c *Committer[J]) Under() time.Duration {
+	since := c.since.Load()
+	if since == 0 {
+		return 0
+	}
+	return max(time.Since(time.Unix(0, since)), 1)
 }
 
 // New makes a committer that hands each batch to commit, one batch at a time,
@@ -76,6 +102,11 @@ func New[J any](config Config, commit func([]J)) *Committer[J] {
 		urgent:  make(chan J, config.Queue),
 		backlog: make(chan J, config.Queue),
 		stopped: make(chan struct{}),
+		counts: Counters{
+			Jobs: tally.NewHistogram(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
+			Nanoseconds: tally.NewHistogram(
+				100e3, 250e3, 500e3, 1e6, 2.5e6, 5e6, 10e6, 25e6, 50e6, 100e6, 250e6, 500e6, 1e9, 2.5e9, 5e9, 10e9),
+		},
 	}
 }
 
@@ -122,7 +153,7 @@ func (c *Committer[J]) Run(ctx context.Context) {
 			batch = c.await(batch)
 		}
 		c.rate.count(len(batch))
-		c.commit(batch)
+		c.carryOut(batch)
 		clear(batch)
 	}
 }
@@ -185,8 +216,18 @@ func (c *Committer[J]) drain(batch []J) {
 		if len(batch) == 0 {
 			return
 		}
-		c.commit(batch)
+		c.carryOut(batch)
 	}
+}
+
+// carryOut commits a batch, and counts it.
+func (c *Committer[J]) carryOut(batch []J) {
+	began := time.Now()
+	c.since.Store(began.UnixNano())
+	c.commit(batch)
+	c.since.Store(0)
+	c.counts.Jobs.Observe(int64(len(batch)))
+	c.counts.Nanoseconds.Observe(int64(time.Since(began)))
 }
 
 // rate is a moving average of jobs a second, over about the last quarter of a

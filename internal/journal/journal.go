@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/fault"
 )
 
 // Entry is an event with its place in the journal.
@@ -148,9 +149,35 @@ type Journal struct {
 	log     *slog.Logger
 	// What was committed since the last flush, and what those who wait are to
 	// hear; both are of the store's goroutine.
-	untold   []Entry
-	answers  []func()
-	refusals atomic.Uint64
+	untold  []Entry
+	answers []func()
+	faults  *fault.Guard
+	counts  Counters
+}
+
+// GuardBy sets who is told of panics in telling; without, nobody is. It must be
+// called before the first Submit.
+func (j *Journal) GuardBy(g *fault.Guard) { j.faults = g }
+
+// Counters counts the entries since the start, each at its own time.
+type Counters struct{ Sent, Edited, Deleted, Pinned, Unpinned atomic.Uint64 }
+
+// Counters gives the counts, which go on.
+func (j *Journal) Counters() *Counters { return &j.counts }
+
+func (c *Counters) add(kind chat.EventKind) {
+	switch kind {
+	case chat.MessageSent:
+		c.Sent.Add(1)
+	case chat.MessageEdited:
+		c.Edited.Add(1)
+	case chat.MessageDeleted:
+		c.Deleted.Add(1)
+	case chat.MessagePinned:
+		c.Pinned.Add(1)
+	case chat.MessageUnpinned:
+		c.Unpinned.Add(1)
+	}
 }
 
 // New makes a journal over a store. observe is told of every committed entry,
@@ -163,13 +190,16 @@ func New(store Store, now func() time.Time, limits Limits, observe func([]Entry)
 
 // flush tells the observer what the last transaction brought, and then those
 // who wait, in order: whoever knows that a command is done may count on its
-// having been told.
+// having been told. A panic of one of them does not keep it from the others.
 func (j *Journal) flush() {
 	if len(j.untold) > 0 {
-		j.observe(j.untold)
+		j.faults.Do(fault.Answer, func() { j.observe(j.untold) })
+	}
+	for _, e := range j.untold {
+		j.counts.add(e.Event.Kind)
 	}
 	for _, answer := range j.answers {
-		answer()
+		j.faults.Do(fault.Answer, answer)
 	}
 	clear(j.untold)
 	clear(j.answers)
@@ -213,7 +243,6 @@ func (j *Journal) Submit(cmd chat.Command, settles string, done func(Entry, erro
 }
 
 func (j *Journal) refuse(done func(Entry, error), err error) {
-	j.refusals.Add(1)
 	done(Entry{}, err)
 }
 
@@ -235,6 +264,8 @@ func (j *Journal) Append(ctx context.Context, cmd chat.Command) (Entry, error) {
 }
 
 // publicError turns what the store says into what the one who asked may see.
+// That the store is full, has failed or is damaged, it has logged itself: once,
+// not for each message.
 func (j *Journal) publicError(meeting chat.MeetingID, err error) error {
 	if _, ok := errors.AsType[*chat.Repeated](err); ok {
 		return err
@@ -248,10 +279,11 @@ func (j *Journal) publicError(meeting chat.MeetingID, err error) error {
 	case errors.Is(err, ErrBusy):
 		return &chat.Error{Code: chat.Unavailable, Message: "the server is busy", RetryAfter: time.Second}
 	case errors.Is(err, ErrFull):
-		j.log.Error("a message could not be stored", "meeting", meeting, "err", err)
 		return &chat.Error{Code: chat.Unavailable, Message: "the server has no room to store messages", RetryAfter: 30 * time.Second}
+	case errors.Is(err, ErrFailed), errors.Is(err, ErrDamaged):
+	default:
+		j.log.Error("a message could not be stored", "meeting", meeting, "err", err)
 	}
-	j.log.Error("a message could not be stored", "meeting", meeting, "err", err)
 	return &chat.Error{Code: chat.Unavailable, Message: "the server cannot store messages now", RetryAfter: 5 * time.Second}
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/fault"
 )
 
 // What a journal does on a real store is in package journaltest. These tests
@@ -70,9 +71,9 @@ func TestFailuresOfTheStore(t *testing.T) {
 	}{
 		{"no meeting", ErrNoMeeting, chat.NotFound, false, false},
 		{"busy", ErrBusy, chat.Unavailable, true, false},
-		{"full", fmt.Errorf("%w: %w", ErrFull, secret), chat.Unavailable, true, true},
-		{"failed", fmt.Errorf("%w: %w", ErrFailed, secret), chat.Unavailable, true, true},
-		{"damaged", fmt.Errorf("%w: %w", ErrDamaged, secret), chat.Unavailable, true, true},
+		{"full", fmt.Errorf("%w: %w", ErrFull, secret), chat.Unavailable, true, false},
+		{"failed", fmt.Errorf("%w: %w", ErrFailed, secret), chat.Unavailable, true, false},
+		{"damaged", fmt.Errorf("%w: %w", ErrDamaged, secret), chat.Unavailable, true, false},
 		{"anything else", secret, chat.Unavailable, true, true},
 		{"a refusal", chat.Refuse(chat.Forbidden, "no"), chat.Forbidden, false, false},
 		{"a wrapped refusal", fmt.Errorf("deciding: %w", chat.Refuse(chat.Conflict, "no")), chat.Conflict, false, false},
@@ -98,6 +99,55 @@ func TestFailuresOfTheStore(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// instant is a store that stores everything at once, without looking at it.
+type instant struct {
+	Store
+	flush func()
+	done  []func(error)
+}
+
+func (s *instant) OnFlush(f func()) { s.flush = f }
+
+func (s *instant) Update(_ func(Tx) error, done func(error)) error {
+	s.done = append(s.done, done)
+	return nil
+}
+
+// commit tells of everything that was handed in.
+func (s *instant) commit() {
+	for _, done := range s.done {
+		done(nil)
+	}
+	s.flush()
+}
+
+func TestPanicOfOneWhoWaitsIsNotThatOfOthers(t *testing.T) {
+	var log bytes.Buffer
+	store, told := new(instant), 0
+	j := New(store, at(start), Limits{}, func([]Entry) { told++; panic("in telling") }, slog.New(slog.DiscardHandler))
+	guard := fault.New(slog.New(slog.NewTextHandler(&log, nil)))
+	j.GuardBy(guard)
+	var heard []string
+	for _, name := range []string{"first", "second", "third"} {
+		j.Submit(hello, "", func(_ Entry, err error) {
+			if name == "second" {
+				panic("in an answer")
+			}
+			if err != nil {
+				t.Errorf("the %s heard %v", name, err)
+			}
+			heard = append(heard, name)
+		})
+	}
+	store.commit()
+	if !slices.Equal(heard, []string{"first", "third"}) || told != 1 {
+		t.Errorf("%q have heard of their entries, the observer %d times", heard, told)
+	}
+	if got := guard.Caught().Of(fault.Answer); got != 2 {
+		t.Errorf("%d panics were counted, want 2; the log: %s", got, log.String())
 	}
 }
 

@@ -40,7 +40,9 @@ var table = []row{
 	{0, "internal/chat", nil},
 	{0, "protocol", nil},
 	{0, "protocol/rtkwire", nil},
-	{0, "internal/groupcommit", nil},
+	{0, "internal/tally", nil},
+	{0, "internal/fault", []string{"internal/tally"}},
+	{0, "internal/groupcommit", []string{"internal/tally"}},
 	{0, "internal/blob", nil},
 	{0, "internal/localca", nil},
 	{0, "web", nil},
@@ -49,7 +51,7 @@ var table = []row{
 	{1, "internal/auth", []string{"internal/chat"}},
 	{1, "internal/content", []string{"internal/chat"}},
 	{1, "internal/directory", []string{"internal/chat"}},
-	{1, "internal/journal", []string{"internal/chat"}},
+	{1, "internal/journal", []string{"internal/chat", "internal/fault"}},
 	{1, "internal/blob/disk", []string{"internal/blob"}},
 
 	// 2: what happens. upload is a service with an HTTP face of its own.
@@ -74,8 +76,8 @@ var table = []row{
 		"internal/chat", "internal/auth", "internal/directory", "internal/journal", "internal/follow/webhook",
 	}},
 	{3, "internal/store/sqlite", []string{
-		"internal/chat", "internal/groupcommit", "internal/auth", "internal/directory", "internal/journal",
-		"internal/room", "internal/session", "internal/upload", "internal/follow/webhook",
+		"internal/chat", "internal/fault", "internal/groupcommit", "internal/tally", "internal/auth", "internal/directory",
+		"internal/journal", "internal/room", "internal/session", "internal/upload", "internal/follow/webhook",
 	}},
 
 	// 4: the server knows every part; dev prepares one for trying out.

@@ -28,8 +28,10 @@ import (
 	sqlite3 "modernc.org/sqlite"
 	sqlitelib "modernc.org/sqlite/lib"
 
+	"github.com/parley-chat/parley/internal/fault"
 	"github.com/parley-chat/parley/internal/groupcommit"
 	"github.com/parley-chat/parley/internal/journal"
+	"github.com/parley-chat/parley/internal/tally"
 )
 
 //go:embed migrations/*.sql
@@ -49,6 +51,8 @@ type Config struct {
 	Commit groupcommit.Config
 	// Logger gets what someone must act on. Default: nothing is logged.
 	Logger *slog.Logger
+	// Faults stops the panics of jobs. Default: nobody is told of them.
+	Faults *fault.Guard
 }
 
 // DB is an open store. Make it with Open; it is safe for concurrent use.
@@ -66,8 +70,11 @@ type DB struct {
 	stop    context.CancelFunc
 	stopped sync.WaitGroup
 
-	failure atomic.Pointer[error]
-	damaged atomic.Uint64
+	failure  atomic.Pointer[error]
+	full     atomic.Bool // the last transaction found no room
+	failures *tally.Words
+	damaged  atomic.Uint64
+	reported reported
 
 	rights rights
 	reads  statements // of the read pool
@@ -98,7 +105,10 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 		_ = lock.Close()
 		return nil, fmt.Errorf("a restore into %s was not finished: empty the directory and restore again", config.Dir)
 	}
-	db := &DB{config: config, log: config.Logger, lock: lock, told: make(chan []*job, 4)}
+	db := &DB{
+		config: config, log: config.Logger, lock: lock, told: make(chan []*job, 4),
+		failures: tally.NewWords(failedFull, failedDisk, failedDamaged, failedOther),
+	}
 	db.OnFlush(func() {})
 	if err := db.open(ctx); err != nil {
 		_ = db.release() // what is to be told is why it could not be opened
@@ -237,14 +247,16 @@ func (db *DB) Health() error {
 	return nil
 }
 
-// Damaged tells how many damaged rows have been met since the start.
+// Damaged tells how often damaged rows have been met since the start.
 func (db *DB) Damaged() uint64 { return db.damaged.Load() }
 
 // found reports a row whose checksum is wrong, or that is missing. It is never
 // served.
 func (db *DB) found(meeting, seq int64) error {
 	db.damaged.Add(1)
-	db.log.Error("a row of the journal is damaged on disk and is not served", "meeting_no", meeting, "seq", seq)
+	if db.reported.first(meeting, seq) {
+		db.log.Error("a row of the journal is damaged on disk and is not served", "meeting_no", meeting, "seq", seq)
+	}
 	return fmt.Errorf("entry %d of meeting number %d: %w", seq, meeting, journal.ErrDamaged)
 }
 

@@ -117,6 +117,12 @@ func TestDiskFull(t *testing.T) {
 	if err := tk.Health(); err != nil {
 		t.Errorf("a full disk made the store ill: %v", err)
 	}
+	if n := tk.Failures().Of("full"); n < 20 || !tk.State().Full {
+		t.Errorf("%d transactions found no room, and now the store is full: %v", n, tk.State().Full)
+	}
+	if n := tk.log.lines("level=ERROR"); n != 1 {
+		t.Errorf("the log tells of the full disk %d times, want once", n)
+	}
 	if err := tk.Left(t.Context(), tk.session, tk.b.Peer); err != nil && !errors.Is(err, journal.ErrFull) {
 		t.Errorf("on a full disk leaving gave %v, want ErrFull", err)
 	}
@@ -143,6 +149,9 @@ func TestDiskFull(t *testing.T) {
 			t.Fatalf("the first entry after the full disk has number %d, want %d", e.Seq, count+1)
 		}
 		count++
+	}
+	if n := tk.log.lines("room again"); n != 1 || tk.State().Full {
+		t.Errorf("the log tells %d times that there is room, want once; and the store is full: %v", n, tk.State().Full)
 	}
 	tk.reopen()
 	if entries, err = tk.readAll(); err != nil || len(entries) != count {
@@ -182,6 +191,12 @@ func TestDiskFails(t *testing.T) {
 		t.Errorf("entering gave %v, want ErrFailed", err)
 	}
 	tk.wantTexts("before")
+	if n, state := tk.Failures().Of("disk"), tk.State(); n == 0 || !errors.Is(state.Failed, journal.ErrFailed) {
+		t.Errorf("%d transactions failed, and the state is %+v", n, state)
+	}
+	if n := tk.log.lines("level=ERROR"); n != 1 {
+		t.Errorf("the log tells of the failed disk %d times, want once", n)
+	}
 
 	tk.reopen()
 	if err := tk.Health(); err != nil {

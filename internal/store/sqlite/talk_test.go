@@ -8,12 +8,15 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
+	"github.com/parley-chat/parley/internal/fault"
 	"github.com/parley-chat/parley/internal/journal"
 	"github.com/parley-chat/parley/internal/session"
 	"github.com/parley-chat/parley/internal/store/sqlite"
@@ -32,6 +35,33 @@ type talk struct {
 	session chat.SessionID
 	a, b    chat.Actor
 	ids     atomic.Int64
+	faults  *fault.Guard
+	log     said
+}
+
+// said is a log that a test reads.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *said) Write(line []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(line)
+}
+
+// lines counts the lines that hold some words.
+func (s *said) lines(words string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for line := range strings.Lines(s.text.String()) {
+		if strings.Contains(line, words) {
+			n++
+		}
+	}
+	return n
 }
 
 func newTalk(tb testing.TB, dir string) *talk {
@@ -65,7 +95,9 @@ func (tk *talk) directory() *directory.Service { return directory.New(tk.DB, tk.
 
 func (tk *talk) open() {
 	tk.tb.Helper()
-	db, err := sqlite.Open(tk.tb.Context(), sqlite.Config{Dir: tk.dir, Now: tk.now})
+	log := slog.New(slog.NewTextHandler(&tk.log, nil))
+	tk.faults = fault.New(log)
+	db, err := sqlite.Open(tk.tb.Context(), sqlite.Config{Dir: tk.dir, Now: tk.now, Logger: log, Faults: tk.faults})
 	tk.must(err)
 	tk.DB = db
 	tk.journal = journal.New(db, tk.now, journal.Limits{Rate: -1}, func([]journal.Entry) {}, slog.New(slog.DiscardHandler))

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/parley-chat/parley/internal/fault"
 	"github.com/parley-chat/parley/internal/groupcommit"
 	"github.com/parley-chat/parley/internal/journal"
+	"github.com/parley-chat/parley/internal/tally"
 )
 
 // The writer. One goroutine takes all jobs that wait and runs them in one
@@ -40,9 +42,9 @@ func (db *DB) start() {
 func (db *DB) tell() {
 	for batch := range db.told {
 		for _, j := range batch {
-			j.done(j.err)
+			db.config.Faults.Do(fault.Answer, func() { j.done(j.err) })
 		}
-		(*db.flush.Load())()
+		db.config.Faults.Do(fault.Answer, *db.flush.Load())
 	}
 }
 
@@ -98,11 +100,12 @@ func (db *DB) commit(batch []*job) {
 	for len(left) > 0 {
 		again, err := db.transact(left)
 		if err == nil && again == nil {
+			db.stores()
 			break
 		}
 		if err != nil {
 			err = classify(err)
-			db.poison(err)
+			db.fails(err)
 			for _, j := range left {
 				j.err = err
 			}
@@ -126,7 +129,9 @@ func (db *DB) transact(jobs []*job) (again []*job, err error) {
 	tx := newTx(db)
 	for i, j := range jobs {
 		tx.wrote = false
-		j.err = j.run(tx)
+		if !db.config.Faults.Do(fault.Commit, func() { j.err = j.run(tx) }) {
+			j.err, tx.wrote = errFault, true // whatever it has done is undone
+		}
 		if tx.failure != nil {
 			db.rollback(ctx)
 			return nil, tx.failure
@@ -152,6 +157,45 @@ func (db *DB) transact(jobs []*job) (again []*job, err error) {
 func (db *DB) rollback(ctx context.Context) {
 	if _, err := db.conn.ExecContext(ctx, "ROLLBACK"); err != nil {
 		db.log.Debug("nothing to roll back", "err", err)
+	}
+}
+
+// errFault is what becomes of a job that panicked.
+var errFault = errors.New("a mistake in the program")
+
+// Why the store does not store, as counted.
+const (
+	failedFull    = "full"
+	failedDisk    = "disk"
+	failedDamaged = "damaged"
+	failedOther   = tally.Other
+)
+
+// fails takes the failure of a transaction. It is logged when things change
+// for the worse, not for each message that cannot be stored.
+func (db *DB) fails(err error) {
+	switch {
+	case errors.Is(err, journal.ErrFull):
+		db.failures.Add(failedFull)
+		if !db.full.Swap(true) {
+			db.log.Error("the disk has no room; nothing is stored until it has", "err", err)
+		}
+		return
+	case errors.Is(err, journal.ErrFailed):
+		db.failures.Add(failedDisk)
+	case errors.Is(err, journal.ErrDamaged):
+		db.failures.Add(failedDamaged)
+	default:
+		db.failures.Add(failedOther)
+		db.log.Error("a transaction failed", "err", err)
+	}
+	db.poison(err)
+}
+
+// stores takes that a transaction has gone well.
+func (db *DB) stores() {
+	if db.full.Swap(false) {
+		db.log.Info("the disk has room again; messages are stored")
 	}
 }
 
