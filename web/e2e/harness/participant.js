@@ -30,6 +30,10 @@ export class Participant {
   sockets = [];
   /** @type {string[]} host names the page asked for anything */
   hosts = [];
+  /** @type {string[]} hosts outside this machine that a page of its kind asks, in vain */
+  outside = [];
+  /** @type {string[]} texts of dialogs the page opened */
+  #dialogs = [];
   /** @type {{text: string}[]} refusals not yet looked at by refusal() */
   #refusals = [];
   /** @type {string[]} sentences of refusals a test has looked at */
@@ -55,10 +59,19 @@ export class Participant {
       const { protocol, hostname } = new URL(request.url());
       if (protocol.startsWith('http')) this.hosts.push(hostname);
     });
+    this.#page.on('dialog', (dialog) => {
+      this.#dialogs.push(dialog.message());
+      void dialog.dismiss();
+    });
     this.#page.on('pageerror', (error) => this.#uncaught.push(error.message));
     this.#page.on('websocket', (socket) => this.#watch(socket));
     await this.#page.exposeFunction('report', (name, detail) => void this.events.push({ name, detail }));
     await this.#page.goto(url);
+  }
+
+  /** What it sees, for tests of what is drawn: Playwright's page. Its locators look into shadow roots. */
+  get page() {
+    return this.#page;
   }
 
   init(options) {
@@ -181,6 +194,16 @@ export class Participant {
     return message;
   }
 
+  /**
+   * Waits until this page has answered a ping that came after now: then the server knows that everything until now has
+   * arrived. Until then it would send it once more to who comes back, and the SDK would tell the app twice.
+   */
+  async isKnownToBeCaughtUp() {
+    const { texts } = this.sockets.at(-1);
+    const ping = await eventually(`${this.name} is pinged`, freshIn(texts, 'server', performance.now()));
+    await eventually(`${this.name} answers`, freshIn(texts, 'client', ping.at));
+  }
+
   /** The peer id by which this participant knows another one. */
   async peerOf(other) {
     const peer = await eventually(`${this.name} sees ${other.name} in the meeting`, async () =>
@@ -197,6 +220,11 @@ export class Participant {
     return text;
   }
 
+  /** Says that an error with these words, which nobody in the page catches, is no surprise. */
+  overlooks(text) {
+    this.#explained.push(text);
+  }
+
   /** Whether anything the server ever sent to this page holds these bytes. */
   everReceived(text) {
     const bytes = Buffer.from(text);
@@ -210,7 +238,8 @@ export class Participant {
     return [
       ...this.#refusals.map(({ text }) => `${this.name} was refused: ${text}`),
       ...this.#uncaught.filter((text) => !isExplained(text)).map((text) => `${this.name}'s page had an uncaught error: ${text}`),
-      ...this.hosts.filter((host) => host !== 'localhost' && !host.endsWith('.localhost')).map((host) => `${this.name} asked ${host}`),
+      ...this.#dialogs.map((text) => `${this.name}'s page opened a dialog: ${text}`),
+      ...this.hosts.filter((host) => !isLocal(host) && !this.outside.includes(host)).map((host) => `${this.name} asked ${host}`),
     ];
   }
 
@@ -254,4 +283,13 @@ export class Participant {
       seen.isOpen = false;
     });
   }
+}
+
+function isLocal(host) {
+  return host === 'localhost' || host.endsWith('.localhost');
+}
+
+/** A probe for a text of one side that comes later. */
+function freshIn(texts, side, after) {
+  return () => texts.find(({ from, at }) => from === side && at > after);
 }
