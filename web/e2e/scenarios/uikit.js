@@ -208,7 +208,7 @@ export function uikit(scenario, { sdk, kit: version }) {
   });
 
   scenario('nothing that a hostile peer writes runs in the kit', async (room, stage) => {
-    const [kit, eve] = await join(room, stage, { with: ['Eve'] });
+    const [kit, eve] = await join(room, stage, { with: [HOSTILE[0]] });
     for (const text of HOSTILE) await eve.chat('sendTextMessage', text);
     await eve.chat('sendCustomMessage', { type: 'custom', message: HOSTILE[0], html: HOSTILE.join('') });
     await eve.chat('sendFileMessage', {
@@ -244,7 +244,14 @@ export function uikit(scenario, { sdk, kit: version }) {
   });
 }
 
+/** The kit makes a link of what stands between <a> and </a>, whatever its scheme, and by detours, too. */
 const HOSTILE = [
+  '<a>javascript:pwned=1</a>',
+  'x <A>JavaScript:pwned=1</A> < a >javascript:pwned=1</ a > <a\t>javascript:pwned=1</a\t>',
+  '<<blockquote>q</blockquote>a>javascript:pwned=1</a>',
+  '<blockquote><a>javascript:pwned=1</a></blockquote>\n\n<a>data:text/html,<script>opener.pwned=1</script></a>',
+  JSON.stringify({ target: 'all', message: '<a>javascript:pwned=1</a>' }),
+  '{"target":"all","message":"\\u003ca\\u003ejavascript:pwned=1\\u003c/a\\u003e"}',
   '<a href="javascript:pwned=1">click me</a>',
   "<a href='JaVaScRiPt:pwned=1' target=_self>click me 2</a>",
   '<a href="data:text/html,<script>opener.pwned=1</script>">click me 3</a>',
