@@ -23,9 +23,9 @@ type Feed struct {
 	answers int // what the answers that wait cost
 	signals int // what the signals that wait cost
 	drained chan struct{}
-	pings   []uint64 // the last entry sent before each unanswered ping
-	ending  *Closed  // to be closed with when all has gone out
-	last    bool     // nothing more is to be queued
+	pings   []mark  // what had been sent before each unanswered ping
+	ending  *Closed // to be closed with when all has gone out
+	last    bool    // nothing more is to be queued
 	closed  *Closed
 }
 
@@ -271,6 +271,13 @@ func (f *Feed) close(reason *Closed) {
 	}
 }
 
+// mark is a place in what a room has said: the last entry, and the time of the
+// last change of stores.
+type mark struct {
+	seq    uint64
+	stores int64
+}
+
 // maxSilence is how many pings a peer may leave unanswered.
 const maxSilence = 2
 
@@ -280,7 +287,7 @@ func (f *Feed) ping(frame []byte) {
 		f.close(ClosedSilent)
 		return
 	}
-	f.pings = append(f.pings, f.room.seq)
+	f.pings = append(f.pings, mark{f.room.seq, f.room.stores.at})
 	f.push(&item{frame: frame, ready: true, answer: true})
 }
 
@@ -294,7 +301,11 @@ func (f *Feed) Ponged() {
 	}
 	seen := f.pings[0]
 	f.pings = append(f.pings[:0], f.pings[1:]...)
-	if f.member != nil && f.member.feed == f && seen > f.member.seen {
-		f.member.seen, f.member.unsaved = seen, true
+	if f.member == nil || f.member.feed != f {
+		return
+	}
+	f.member.stores = max(f.member.stores, seen.stores)
+	if seen.seq > f.member.seen {
+		f.member.seen, f.member.unsaved = seen.seq, true
 	}
 }

@@ -64,6 +64,8 @@ type Config struct {
 	RestartGrace time.Duration
 	// Keepalive is the time between two pings. Default 10 s.
 	Keepalive time.Duration
+	// Stores is what apps share. Default: nothing.
+	Stores Stores
 	// Logger. Default: nothing is logged.
 	Logger *slog.Logger
 }

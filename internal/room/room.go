@@ -16,6 +16,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/journal"
+	"github.com/parley-chat/parley/internal/kv"
 )
 
 // Codec makes the bytes that go out. They are complete: what a peer reads is
@@ -34,6 +35,11 @@ type Codec interface {
 	// Waiting tells who waits to be let in, Admitted a peer that it may come in.
 	Waiting([]Info) []byte
 	Admitted() []byte
+	// Stored gives the frames that tell of a change of stores.
+	Stored(kv.Change) []byte
+	// Settled gives those that tell whoever wrote items what they are, so that
+	// it takes that over.
+	Settled(chat.MeetingID, []kv.Item) []byte
 	// Ping gives the keep-alive.
 	Ping() []byte
 }
@@ -64,6 +70,7 @@ type Member struct {
 	feed    *Feed  // nil while the peer is away
 	seen    uint64 // the last entry known to have arrived
 	unsaved bool   // seen has grown since it was saved
+	stores  int64  // the last change of stores known to have arrived
 	away    *time.Timer
 	card    *card
 	told    bool // the others have been told of it
@@ -102,6 +109,7 @@ type Room struct {
 	// closed when it is.
 	leaving map[chat.PeerID]chan struct{}
 	signals budget // of what all peers together may signal
+	stores  stores
 	// forgotten says that the hub has given the room up: another room of the
 	// meeting may know better who is here.
 	forgotten bool
@@ -152,6 +160,8 @@ type Connection struct {
 type Missed struct {
 	After uint64
 	Slot  Slot
+	// The same for stores: the changes after one time and up to another.
+	stores, storesTo int64
 }
 
 // errForgotten says that the hub no longer knows the room.
@@ -187,7 +197,9 @@ func (r *Room) connect(info Info) (*Connection, error) {
 		return &Connection{Feed: f, Room: r}, nil
 	}
 	r.attach(m, f)
-	return &Connection{Feed: f, Room: r, Missed: &Missed{After: m.seen, Slot: f.reserve()}}, nil
+	return &Connection{Feed: f, Room: r, Missed: &Missed{
+		After: m.seen, Slot: f.reserve(), stores: m.stores, storesTo: r.storesTo(),
+	}}, nil
 }
 
 // attach makes a connection that of a member, from here on.
@@ -239,7 +251,7 @@ func (r *Room) Join(f *Feed, info Info, session Session, answer []byte) {
 func (r *Room) enrol(info Info) *Member {
 	m := r.members[info.Peer]
 	if m == nil {
-		m = &Member{Info: info, seen: r.seq}
+		m = &Member{Info: info, seen: r.seq, stores: r.stores.at}
 		r.add(m)
 	} else {
 		r.revise(m, info)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/journal"
+	"github.com/parley-chat/parley/internal/kv"
 )
 
 // lines is a codec whose frames are lines of text, so that tests can read what
@@ -33,6 +34,27 @@ func (lines) Waiting(list []Info) []byte {
 		out = append(out, ',')
 	}
 	return append(out, '\n')
+}
+
+// Stored and Settled give key=value by the writer, key=- for a deleted one.
+func (lines) Stored(c kv.Change) []byte { return items(c.Items) }
+func (lines) Settled(_ chat.MeetingID, list []kv.Item) []byte {
+	for i := range list {
+		list[i].Peer = "!"
+	}
+	return items(list)
+}
+
+func items(list []kv.Item) []byte {
+	var out []byte
+	for _, i := range list {
+		value := string(i.Value)
+		if i.Deleted() {
+			value = "-"
+		}
+		out = fmt.Appendf(out, "%s=%s@%s\n", i.Key, value, i.Peer)
+	}
+	return out
 }
 
 // memory is a journal whose commits and tellings are two acts of the test.
@@ -163,6 +185,7 @@ type world struct {
 	hub      *Hub
 	journal  *memory
 	sessions *rows
+	stores   *shelf
 }
 
 const (
@@ -178,8 +201,9 @@ func newWorld(t *testing.T) *world {
 		T:        t,
 		journal:  &memory{entries: make(map[chat.MeetingID][]journal.Entry)},
 		sessions: &rows{seen: make(map[chat.PeerID]uint64)},
+		stores:   &shelf{kept: kv.Snapshot{Session: session.ID}},
 	}
-	w.hub = NewHub(Config{}, lines{}, w.journal, w.sessions)
+	w.hub = NewHub(Config{Stores: w.stores}, lines{}, w.journal, w.sessions)
 	return w
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/parley-chat/parley/internal/edge/ws"
 	"github.com/parley-chat/parley/internal/follow/webhook"
 	"github.com/parley-chat/parley/internal/journal"
+	"github.com/parley-chat/parley/internal/kv"
 	"github.com/parley-chat/parley/internal/room"
 	"github.com/parley-chat/parley/internal/session"
 	"github.com/parley-chat/parley/internal/store/sqlite"
@@ -99,12 +100,13 @@ func (s *Server) build(ctx context.Context) error {
 		Queue: s.store, Signer: s.signer, Guard: s.guard(), Now: c.Now, Logger: c.Logger,
 	})
 	codec := ws.Codec{Render: s.render}
-	s.hub = room.NewHub(room.Config{Logger: c.Logger}, codec, nil, s.store)
+	s.hub = room.NewHub(room.Config{Stores: s.store, Logger: c.Logger}, codec, nil, s.store)
 	j := journal.New(s.store, c.Now, journal.Limits{Rate: c.MessageRate, Burst: c.MessageBurst}, s.hub.Observe, c.Logger)
 	s.hub.SetJournal(j)
 	s.sockets = ws.New(ws.Config{
 		Tokens: s.Tokens, Directory: s.Directory, Hub: s.hub, Journal: j, Sessions: s.store,
-		Codec: codec, Parse: s.parse, ICE: s.ice, Now: c.Now, Logger: c.Logger,
+		Stores: kv.Stores{Engine: s.store, Observe: s.hub.ObserveStores, Logger: c.Logger},
+		Codec:  codec, Parse: s.parse, ICE: s.ice, Now: c.Now, Logger: c.Logger,
 	})
 	s.Directory.Watch(s.sockets)
 	s.handler, err = s.routes()

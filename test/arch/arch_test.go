@@ -52,10 +52,11 @@ var table = []row{
 	{1, "internal/content", []string{"internal/chat"}},
 	{1, "internal/directory", []string{"internal/chat"}},
 	{1, "internal/journal", []string{"internal/chat", "internal/fault"}},
+	{1, "internal/kv", []string{"internal/chat", "internal/journal"}},
 	{1, "internal/blob/disk", []string{"internal/blob"}},
 
 	// 2: what happens. upload is a service with an HTTP face of its own.
-	{2, "internal/room", []string{"internal/chat", "internal/journal"}},
+	{2, "internal/room", []string{"internal/chat", "internal/journal", "internal/kv"}},
 	{2, "internal/session", []string{"internal/chat"}},
 	{2, "internal/upload", []string{"internal/chat", "internal/auth", "internal/blob", "internal/content", "internal/directory"}},
 
@@ -69,7 +70,7 @@ var table = []row{
 	{3, "internal/edge/ws/transport", nil},
 	{3, "internal/edge/gate", nil},
 	{3, "internal/edge/ws", []string{
-		"protocol/...", "internal/chat", "internal/auth", "internal/content", "internal/directory", "internal/journal",
+		"protocol/...", "internal/chat", "internal/auth", "internal/content", "internal/directory", "internal/journal", "internal/kv",
 		"internal/room", "internal/session", "internal/edge/ice", "internal/edge/ws/transport",
 	}},
 	{3, "internal/edge/rest", []string{
@@ -77,12 +78,12 @@ var table = []row{
 	}},
 	{3, "internal/store/sqlite", []string{
 		"internal/chat", "internal/fault", "internal/groupcommit", "internal/tally", "internal/auth", "internal/directory",
-		"internal/journal", "internal/room", "internal/session", "internal/upload", "internal/follow/webhook",
+		"internal/journal", "internal/kv", "internal/room", "internal/session", "internal/upload", "internal/follow/webhook",
 	}},
 
 	// 4: the server knows every part; dev prepares one for trying out.
 	{4, "internal/server", []string{
-		"internal/chat", "internal/auth", "internal/blob/disk", "internal/content", "internal/directory", "internal/journal",
+		"internal/chat", "internal/auth", "internal/blob/disk", "internal/content", "internal/directory", "internal/journal", "internal/kv",
 		"internal/room", "internal/session", "internal/upload", "internal/follow/webhook", "internal/edge/...", "internal/store/...",
 	}},
 	{4, "internal/backup", []string{
@@ -102,6 +103,7 @@ var table = []row{
 	{7, "internal/directory/directorytest", []string{"internal/chat", "internal/directory"}},
 	{7, "internal/follow/webhook/webhooktest", []string{"internal/chat", "internal/follow/webhook"}},
 	{7, "internal/journal/journaltest", []string{"internal/chat", "internal/directory", "internal/journal", "internal/session"}},
+	{7, "internal/kv/kvtest", []string{"internal/chat", "internal/directory", "internal/journal", "internal/kv", "internal/session"}},
 	{7, "test/peer", []string{"protocol/..."}},
 	{7, "test/powercut", nil},
 	{7, "test/raw", nil},

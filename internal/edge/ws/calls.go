@@ -51,6 +51,7 @@ func (p *peer) joinRoom(ctx context.Context, req request) error {
 		// What was read above may be older than what others were told since.
 		p.server.look(hint{meeting: access.Meeting.ID, participant: info.Participant})
 	}
+	p.showStores(ctx)
 	return nil
 }
 
@@ -139,20 +140,6 @@ func (p *peer) getConnectedRooms(_ context.Context, req request) error {
 	return p.answer(req, &rtkwire.ConnectedMeetings{ParentMeeting: &rtkwire.ConnectedMeeting{
 		Id: proto.String(string(m.ID)), Title: proto.String(m.Title),
 	}})
-}
-
-// storeGetKeys answers for a store without keys. Clients of the second
-// generation do not start without this answer.
-func (p *peer) storeGetKeys(_ context.Context, req request) error {
-	var m rtkwire.StoreWrite
-	if err := req.read(&m); err != nil {
-		return err
-	}
-	const longest = 256
-	if len(m.GetPluginId()) > longest || len(m.GetStoreName()) > longest {
-		return chat.Refuse(chat.Invalid, "the name of a store may have at most %d bytes", longest)
-	}
-	return p.answer(req, &rtkwire.StoreItems{PluginId: m.GetPluginId(), StoreName: m.GetStoreName()})
 }
 
 // answerEmpty answers what a chat server has nothing to say to: an empty

@@ -36,6 +36,8 @@ var handlers = map[protocol.Event]handler{
 	protocol.GetPlugins:             {do: (*peer).answerEmpty},
 	protocol.GetPolls:               {do: (*peer).answerEmpty},
 	protocol.StoreGetKeys:           {do: (*peer).storeGetKeys},
+	protocol.StoreInsertKeys:        {do: (*peer).storeInsertKeys, joined: true},
+	protocol.StoreDeleteKeys:        {do: (*peer).storeDeleteKeys, joined: true},
 
 	protocol.GetAllChatChannels: {do: (*peer).answerEmpty},
 

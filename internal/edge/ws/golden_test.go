@@ -208,6 +208,8 @@ func (s *seat) makeOurs(request proto.Message, other *seat) {
 		m.ChatId = text
 	case *rtkwire.PinMessage:
 		m.ChatId = text
+	case *rtkwire.StoreWrite:
+		m.PluginId = string(meeting)
 	case *rtkwire.SendToPeers:
 		m.PeerIds[0] = string(other.info.Peer)
 	}

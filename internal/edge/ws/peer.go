@@ -49,6 +49,7 @@ type peer struct {
 	rates      *peerRates
 	pending    *semaphore.Weighted
 	transports map[string]transportState
+	asked      []string // the stores asked for before joining
 }
 
 // serve runs a connection until it ends. changes is the number of changes of
@@ -298,6 +299,13 @@ func (p *peer) replay(ctx context.Context, missed room.Missed) {
 		}
 		after = entries[len(entries)-1].Seq
 	}
+	stored, err := p.missedStores(ctx, missed)
+	if err != nil {
+		p.server.Logger.Error("a returning peer cannot be told what it missed of the stores", "meeting", p.access.Meeting.ID, "err", err)
+		p.feed.Close(room.ClosedFault)
+		return
+	}
+	frames = append(frames, stored...)
 }
 
 // concerns tells whether this peer may see an entry that is told again, by the

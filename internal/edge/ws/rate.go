@@ -131,6 +131,12 @@ func (r *peerRates) takeSignal() error {
 	return takeAll(now, "too many broadcasts, wait a little", r.peer.signal, r.all.shared(r.participant, now).signal)
 }
 
+// takeStore counts one write to a store, or refuses it.
+func (r *peerRates) takeStore() error {
+	now := r.all.now()
+	return takeAll(now, "too many writes to stores, wait a little", r.peer.store, r.all.shared(r.participant, now).store)
+}
+
 // takeJoin counts one join, or refuses it.
 func (r *peerRates) takeJoin() error {
 	now := r.all.now()

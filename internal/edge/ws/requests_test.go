@@ -62,7 +62,7 @@ var sdkEvents = map[string][]struct {
 		{0x20003, "disablePluginForPeers", refused}, {0x20004, "enablePluginForPeers", refused},
 		{0x20005, "disablePluginForRoom", refused}, {0x20006, "removePlugin", refused},
 		{0x20007, "customPluginEventToRoom", refused}, {0x20008, "customPluginEventToPeers", refused},
-		{0x20009, "storeInsertKeys", apart}, {0x2000a, "storeGetKeys", answered}, {0x2000b, "storeDeleteKeys", apart}, {0x2000c, "storeDelete", refused},
+		{0x20009, "storeInsertKeys", answered}, {0x2000a, "storeGetKeys", answered}, {0x2000b, "storeDeleteKeys", answered}, {0x2000c, "storeDelete", refused},
 	},
 	"polls": {
 		{0x30000, "createPoll", refused}, {0x30001, "getPolls", answered}, {0x30002, "votePoll", refused},

@@ -26,6 +26,7 @@ import (
 	"github.com/parley-chat/parley/internal/edge/ice"
 	"github.com/parley-chat/parley/internal/edge/ws/transport"
 	"github.com/parley-chat/parley/internal/journal"
+	"github.com/parley-chat/parley/internal/kv"
 	"github.com/parley-chat/parley/internal/room"
 	"github.com/parley-chat/parley/internal/session"
 	"github.com/parley-chat/parley/protocol"
@@ -59,6 +60,11 @@ type Sessions interface {
 	Admit(ctx context.Context, meeting chat.MeetingID, ids []chat.ParticipantID) error
 }
 
+// Stores keeps what apps share.
+type Stores interface {
+	Submit(w kv.Write, settles string, done func(error))
+}
+
 // Config is what a Server is made of. All but Logger must be set.
 type Config struct {
 	Tokens    Tokens
@@ -66,6 +72,7 @@ type Config struct {
 	Hub       *room.Hub
 	Journal   Journal
 	Sessions  Sessions
+	Stores    Stores
 	Codec     Codec
 	// Parse checks a payload that a client sent and gives it as stored.
 	Parse func(meeting chat.MeetingID, kind chat.Kind, payload string) (chat.Content, error)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"github.com/parley-chat/parley/internal/directory"
 	"github.com/parley-chat/parley/internal/edge/ice"
 	"github.com/parley-chat/parley/internal/journal"
+	"github.com/parley-chat/parley/internal/kv"
 	"github.com/parley-chat/parley/internal/room"
 	"github.com/parley-chat/parley/internal/session"
 	"github.com/parley-chat/parley/protocol"
@@ -38,6 +40,8 @@ type world struct {
 	now     map[chat.MessageID]chat.Message // messages as they stand
 	entered []chat.PeerID
 	left    []chat.PeerID
+	stores  map[kv.Name]kv.Item
+	totals  kv.Totals
 	seen    map[chat.PeerID]uint64
 	faults  []string // what the server logged as an error
 
@@ -58,7 +62,7 @@ var everything = chat.Permissions{
 func newWorld(t testing.TB) *world {
 	w := &world{
 		TB: t, clock: time.UnixMilli(1_700_000_000_000), rights: make(map[chat.ParticipantID]chat.Permissions),
-		now: make(map[chat.MessageID]chat.Message), seen: make(map[chat.PeerID]uint64),
+		now: make(map[chat.MessageID]chat.Message), seen: make(map[chat.PeerID]uint64), stores: make(map[kv.Name]kv.Item),
 	}
 	responder, err := ice.Listen(ice.Config{Secret: []byte("sixteen bytes at least"), UDP: ice.Endpoint{Addr: "127.0.0.1:0"}})
 	if err != nil {
@@ -66,10 +70,11 @@ func newWorld(t testing.TB) *world {
 	}
 	logger := slog.New(&faultLog{w})
 	codec := Codec{Render: func(_ chat.MeetingID, c chat.Content) string { return c.Payload }}
-	hub := room.NewHub(room.Config{Logger: logger}, codec, roomJournal{w}, roomSessions{w})
+	hub := room.NewHub(room.Config{Stores: shelf{w}, Logger: logger}, codec, roomJournal{w}, roomSessions{w})
 	w.server = New(Config{
 		Tokens: tokens{}, Directory: people{w}, Hub: hub, Journal: memory{w}, Sessions: entrance{w}, Codec: codec,
-		Parse: parse, ICE: responder, Now: w.time, Logger: logger,
+		Stores: kv.Stores{Engine: shelf{w}, Observe: hub.ObserveStores, Logger: logger},
+		Parse:  parse, ICE: responder, Now: w.time, Logger: logger,
 	})
 	t.Cleanup(func() {
 		hub.Close()
@@ -309,6 +314,35 @@ func (s roomSessions) Seen(_ context.Context, seen []room.Seen) error {
 		s.seen[one.Peer] = one.Seq
 	}
 	return nil
+}
+
+// shelf keeps stores as an engine does.
+type shelf struct{ *world }
+
+func (s shelf) PutKeys(w kv.Write, done func(kv.Change, error)) error {
+	s.mu.Lock()
+	state := kv.State{Active: true, Session: "s", Participant: true, Totals: s.totals, Before: make(map[string]kv.Item)}
+	for _, pair := range w.Pairs {
+		if i, ok := s.stores[kv.Name{Store: w.Store, Key: pair.Key}]; ok {
+			state.Before[pair.Key] = i
+		}
+	}
+	c, totals, err := kv.Decide(w, state, s.clock.UnixMilli())
+	if err == nil {
+		s.totals = totals
+		for _, i := range c.Items {
+			s.stores[i.Name] = i
+		}
+	}
+	s.mu.Unlock()
+	done(c, err)
+	return nil
+}
+
+func (s shelf) Keys(context.Context, chat.MeetingID) (kv.Snapshot, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return kv.Snapshot{Session: "s", Items: slices.Collect(maps.Values(s.stores))}, nil
 }
 
 // seat is a peer without a socket: requests are handed in, and what would be
