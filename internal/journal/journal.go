@@ -122,6 +122,8 @@ type Store interface {
 	Entries(ctx context.Context, meeting chat.MeetingID, after uint64, limit int) ([]Entry, error)
 	// Page reads messages as they stand now.
 	Page(context.Context, Query) (Page, error)
+	// Recent reads the newest messages, all as of one moment.
+	Recent(context.Context, chat.MeetingID, RecentLimits) (Recent, error)
 }
 
 // What Limits that name nothing get.

@@ -46,6 +46,9 @@ func (s *faulty) Page(_ context.Context, q Query) (Page, error) {
 	return s.page, s.fail
 }
 
+func (s *faulty) Recent(context.Context, chat.MeetingID, RecentLimits) (Recent, error) {
+	return Recent{}, s.fail
+}
 func (s *faulty) Position(context.Context, chat.MeetingID) (Head, error) { return Head{}, s.fail }
 
 func (s *faulty) Entries(context.Context, chat.MeetingID, uint64, int) ([]Entry, error) {

@@ -33,6 +33,7 @@ type Feed struct {
 type item struct {
 	at     uint64
 	frame  []byte
+	more   [][]byte // what follows on the frame, uncopied
 	ready  bool
 	answer bool
 	signal bool
@@ -140,13 +141,22 @@ func (f *Feed) reserve() Slot {
 	return Slot{Seq: f.room.seq, feed: f, item: i}
 }
 
-// Fill puts the frames of the answer, which may be none, into the place.
-func (s Slot) Fill(frame []byte) {
+// Fill puts the frames of the answer, which may be none, into the place. What
+// is in more follows on frame without a copy; it must not change any more.
+func (s Slot) Fill(frame []byte, more ...[]byte) {
 	s.feed.room.mu.Lock()
 	defer s.feed.room.mu.Unlock()
-	s.item.frame, s.item.ready = frame, true
-	s.feed.account(s.item, len(frame))
+	s.item.frame, s.item.more, s.item.ready = frame, more, true
+	s.feed.account(s.item, s.item.size())
 	s.feed.rouse()
+}
+
+func (i *item) size() int {
+	n := len(i.frame)
+	for _, b := range i.more {
+		n += len(b)
+	}
+	return n
 }
 
 // Next waits until there is something to send and gives it, in order, without
@@ -184,10 +194,11 @@ func (f *Feed) take(bufs [][]byte) ([][]byte, error) {
 		next := f.queue[0]
 		f.queue[0] = nil
 		f.queue = f.queue[1:]
-		f.account(next, -itemBytes-len(next.frame))
-		if len(next.frame) > 0 {
-			bufs = append(bufs, next.frame)
-			size += itemBytes + len(next.frame)
+		bytes := next.size()
+		f.account(next, -itemBytes-bytes)
+		if bytes > 0 {
+			bufs = append(append(bufs, next.frame), next.more...)
+			size += itemBytes + bytes
 		}
 	}
 	if f.answers <= maxAnswers && f.drained != nil {

@@ -20,6 +20,7 @@ import (
 type Journal interface {
 	Position(context.Context, chat.MeetingID) (journal.Head, error)
 	Entries(ctx context.Context, meeting chat.MeetingID, after uint64, limit int) ([]journal.Entry, error)
+	Recent(context.Context, chat.MeetingID, journal.RecentLimits) (journal.Recent, error)
 }
 
 // Sessions is where a hub's members are kept beyond the life of the process.
@@ -66,6 +67,11 @@ type Config struct {
 	Keepalive time.Duration
 	// Stores is what apps share. Default: nothing.
 	Stores Stores
+	// HistoryBytes is about how much memory the histories of all rooms may take
+	// together. Default 256 MiB.
+	HistoryBytes int64
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
 	// Logger. Default: nothing is logged.
 	Logger *slog.Logger
 }
@@ -79,6 +85,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Keepalive <= 0 {
 		c.Keepalive = defaultKeepalive
+	}
+	if c.HistoryBytes <= 0 {
+		c.HistoryBytes = 256 << 20
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -98,6 +110,8 @@ type Hub struct {
 	rooms map[chat.MeetingID]*Room
 
 	draining atomic.Bool // whoever connects is to come back
+
+	histories histories
 
 	closing chan struct{} // closed when nothing is to be tried again
 
@@ -237,8 +251,19 @@ func (h *Hub) read(r *Room) error {
 	if err != nil {
 		return err
 	}
+	said, err := h.readSaid(h.ctx, head, peers)
+	if h.ctx.Err() != nil {
+		return context.Cause(h.ctx)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err != nil { // those who need it are sent away, and nobody else
+		h.config.Logger.Error("what peers have missed cannot be read", "meeting", r.meeting, "err", err)
+		r.unread = head.Seq
+	}
+	for _, e := range said {
+		r.remember(e)
+	}
 	r.seq, r.session = head.Seq, session
 	for _, k := range peers {
 		r.owners[k.Peer] = k.Participant
@@ -327,6 +352,7 @@ func (h *Hub) abandon(r *Room) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.forgotten = true
+	r.dropHistory()
 	for _, f := range r.feeds {
 		f.close(ClosedFault)
 	}
@@ -411,6 +437,7 @@ func (h *Hub) Run(ctx context.Context) {
 		if slot == 0 {
 			h.save(rooms)
 			h.sweep(rooms)
+			h.tidy(rooms)
 		}
 	}
 }
@@ -475,6 +502,13 @@ func (h *Hub) sweep(rooms []*Room) {
 		if r.retire() {
 			h.forget(r)
 		}
+	}
+}
+
+// tidy lets go what rooms keep and nobody needs any more.
+func (h *Hub) tidy(rooms []*Room) {
+	for _, r := range rooms {
+		r.tidy(h.config.Now())
 	}
 }
 

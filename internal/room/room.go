@@ -24,6 +24,8 @@ import (
 type Codec interface {
 	// Entry gives the frame that tells of an entry.
 	Entry(journal.Entry) []byte
+	// Message gives a message as one of those in a history.
+	Message(*chat.Message) []byte
 	// Joined and Left tell of a peer coming and going; Joined also of one that
 	// goes by another name.
 	Joined(Info) []byte
@@ -105,6 +107,12 @@ type Room struct {
 	// meanwhile wait in held.
 	filling bool
 	held    []journal.Entry
+	// said has what members who are away may have missed, up to seq; up to
+	// unread it could not be read.
+	said      []said
+	saidBytes int
+	unread    uint64
+	history   history
 	// leaving has the peers whose leaving is not recorded yet; each channel is
 	// closed when it is.
 	leaving map[chat.PeerID]chan struct{}
@@ -245,6 +253,20 @@ func (r *Room) Join(f *Feed, info Info, session Session, answer []byte) {
 	m := r.enrol(info)
 	f.push(&item{frame: answer, ready: true, answer: true})
 	r.welcome(m)
+}
+
+// Rejoin answers a peer that joins again while it is a member by this very
+// connection: nothing changes, and nothing has to be recorded. It is false, and
+// nobody is answered, for any other.
+func (r *Room) Rejoin(f *Feed, answer []byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.forgotten || f.member == nil || f.member.feed != f {
+		return false
+	}
+	f.push(&item{frame: answer, ready: true, answer: true})
+	r.welcome(f.member)
+	return true
 }
 
 // enrol makes a peer a member, if it is none.
@@ -444,6 +466,8 @@ func (r *Room) release() bool {
 // to each connection of its audience.
 func (r *Room) tellOne(e journal.Entry) {
 	r.seq = e.Seq
+	r.remember(e)
+	r.followHistory(&e)
 	frame := r.hub.codec.Entry(e)
 	audience := e.Event.Message.Audience
 	if len(audience) == 0 {
@@ -473,5 +497,8 @@ func (r *Room) retire() bool {
 	defer r.mu.Unlock()
 	busy := len(r.feeds) > 0 || len(r.waiters) > 0 || len(r.members) > 0 || len(r.leaving) > 0 || r.filling
 	r.forgotten = r.forgotten || !busy
+	if r.forgotten {
+		r.dropHistory()
+	}
 	return r.forgotten
 }

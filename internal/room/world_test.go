@@ -57,15 +57,21 @@ func items(list []kv.Item) []byte {
 	return out
 }
 
+func (lines) Message(m *chat.Message) []byte {
+	return []byte("[" + m.Content.Payload + "]")
+}
+
 // memory is a journal whose commits and tellings are two acts of the test.
 type memory struct {
-	mu      sync.Mutex
-	entries map[chat.MeetingID][]journal.Entry
-	fault   error         // what reading fails with
-	gate    chan struct{} // if set, reading waits until it is closed
-	empty   bool          // reading finds nothing
-	damaged chat.MeetingID
-	reads   int // calls of Entries
+	mu         sync.Mutex
+	entries    map[chat.MeetingID][]journal.Entry
+	fault      error         // what reading fails with
+	gate       chan struct{} // if set, reading waits until it is closed
+	empty      bool          // reading finds nothing
+	unreadable bool          // entries cannot be read
+	damaged    chat.MeetingID
+	reads      int // calls of Entries
+	recents    int // calls of Recent
 }
 
 func (m *memory) commit(meeting chat.MeetingID, text string, audience ...chat.ParticipantID) journal.Entry {
@@ -74,7 +80,7 @@ func (m *memory) commit(meeting chat.MeetingID, text string, audience ...chat.Pa
 	e := journal.Entry{
 		Meeting: meeting, Seq: uint64(len(m.entries[meeting]) + 1),
 		Event: chat.Event{Kind: chat.MessageSent, Message: chat.Message{
-			Meeting: meeting, Content: chat.Content{Payload: text}, Audience: audience,
+			Meeting: meeting, Seq: uint64(len(m.entries[meeting]) + 1), Content: chat.Content{Payload: text}, Audience: audience,
 		}},
 	}
 	m.entries[meeting] = append(m.entries[meeting], e)
@@ -109,11 +115,30 @@ func (m *memory) Entries(ctx context.Context, meeting chat.MeetingID, after uint
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.reads++
+	if m.unreadable {
+		return nil, journal.ErrDamaged
+	}
 	if m.fault != nil || m.empty {
 		return nil, m.fault
 	}
 	found := m.entries[meeting][min(after, uint64(len(m.entries[meeting]))):]
 	return slices.Clone(found[:min(limit, len(found))]), nil
+}
+
+func (m *memory) Recent(ctx context.Context, meeting chat.MeetingID, _ journal.RecentLimits) (journal.Recent, error) {
+	m.wait(ctx)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.recents++
+	r := journal.Recent{Head: journal.Head{Meeting: meeting, Seq: uint64(len(m.entries[meeting])), Session: session.ID}, Whole: true}
+	for _, e := range m.entries[meeting] {
+		if e.Event.Message.Public() {
+			r.Public = append(r.Public, e.Event.Message)
+		} else {
+			r.Private = append(r.Private, e.Event.Message)
+		}
+	}
+	return r, m.fault
 }
 
 // rows is what is kept of sessions.

@@ -35,8 +35,17 @@ func (p *peer) joinRoom(ctx context.Context, req request) error {
 	if name := displayName(m.GetPeer().GetDisplayName()); name != "" && info.Rights.EditDisplayName {
 		info.Name = name
 	}
+	answer := func(info room.Info) []byte {
+		return frame(req.event, req.id, &rtkwire.PeerInfo{Peer: wirePeer(info)})
+	}
 	if known, ok := p.room.Member(p.info.Peer); ok {
 		info = known.Revised(info)
+		if p.room.Rejoin(p.feed, answer(info)) {
+			p.access = access
+			p.lookAgain(changes, info)
+			p.showStores(ctx)
+			return nil
+		}
 	} else if err := p.rates.takeJoin(); err != nil {
 		return err
 	}
@@ -45,14 +54,19 @@ func (p *peer) joinRoom(ctx context.Context, req request) error {
 	if err != nil || waits {
 		return err
 	}
-	answer := frame(req.event, req.id, &rtkwire.PeerInfo{Peer: wirePeer(info)})
-	p.room.Join(p.feed, info, room.Session{ID: entered.ID, StartedAt: entered.StartedAt}, answer)
-	if p.server.changes.made.Load() != changes {
-		// What was read above may be older than what others were told since.
-		p.server.look(hint{meeting: access.Meeting.ID, participant: info.Participant})
-	}
+	p.room.Join(p.feed, info, room.Session{ID: entered.ID, StartedAt: entered.StartedAt}, answer(info))
+	p.lookAgain(changes, info)
 	p.showStores(ctx)
 	return nil
+}
+
+// lookAgain has the peer looked at anew if the directory has changed since
+// changes were counted: what was read then may be older than what others have
+// been told.
+func (p *peer) lookAgain(changes uint64, info room.Info) {
+	if p.server.changes.made.Load() != changes {
+		p.server.look(hint{meeting: p.access.Meeting.ID, participant: info.Participant})
+	}
 }
 
 // enterOrWait records that the peer is here, or makes it wait to be let in.

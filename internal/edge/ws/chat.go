@@ -180,28 +180,6 @@ func (p *peer) pinMessage(ctx context.Context, req request) error {
 	})
 }
 
-// historyLimit is how many messages a client is given when it joins.
-const historyLimit = 1000
-
-// getMessages gives the newest messages. The answer replaces what the client
-// knows, so it stands exactly where the reading was done.
-func (p *peer) getMessages(ctx context.Context, req request) error {
-	query, err := p.query(ctx)
-	if err != nil {
-		return err
-	}
-	slot := p.feed.Reserve()
-	var answer []byte
-	defer func() { slot.Fill(answer) }()
-	query.Before, query.Limit = slot.Seq+1, historyLimit
-	messages, err := p.server.Journal.Newest(ctx, query)
-	if err != nil {
-		return err
-	}
-	answer = frame(req.event, req.id, &rtkwire.ChatMessages{Messages: p.server.Codec.messages(messages)})
-	return nil
-}
-
 func (p *peer) getPage(ctx context.Context, req request) error {
 	var m rtkwire.PageRequest
 	if err := req.read(&m); err != nil {
@@ -226,18 +204,6 @@ func (p *peer) getPage(ctx context.Context, req request) error {
 	if err != nil {
 		return err
 	}
-	return p.answer(req, &rtkwire.Page{Messages: p.server.Codec.messages(page.Messages), Next: page.More})
-}
-
-// query begins a query with what the reader may see at this moment.
-func (p *peer) query(ctx context.Context) (journal.Query, error) {
-	access, err := p.server.access(ctx, p.access.Meeting.ID, p.info.Participant)
-	if err != nil {
-		return journal.Query{}, err
-	}
-	rights, err := access.Preset.Permissions()
-	if err != nil {
-		return journal.Query{}, err
-	}
-	return journal.Query{Meeting: access.Meeting.ID, Viewer: p.info.Participant, Receives: rights.Receives()}, nil
+	wire, all := p.server.Codec.pageOf(page.Messages)
+	return p.answer(req, &rtkwire.Page{Messages: wire, Next: page.More || !all})
 }

@@ -1,6 +1,8 @@
 package ws
 
 import (
+	"slices"
+
 	"github.com/gofrs/uuid/v5"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -76,12 +78,69 @@ func (c Codec) message(m *chat.Message) *rtkwire.ChatMessage {
 	}
 }
 
-func (c Codec) messages(list []chat.Message) []*rtkwire.ChatMessage {
-	wire := make([]*rtkwire.ChatMessage, len(list))
-	for i := range list {
-		wire[i] = c.message(&list[i])
+// Message implements room.Codec: the message as an element of ChatMessages. A
+// list of messages in the protocol's encoding is what its elements are, one
+// after the other.
+func (c Codec) Message(m *chat.Message) []byte {
+	wire := c.message(m)
+	size := proto.Size(wire)
+	buf := make([]byte, 0, protowire.SizeTag(listField)+protowire.SizeBytes(size))
+	buf = protowire.AppendTag(buf, listField, protowire.BytesType)
+	buf = protowire.AppendVarint(buf, uint64(size))
+	whole, err := proto.MarshalOptions{}.MarshalAppend(buf, wire)
+	if err != nil {
+		return nil // only a string that is not UTF-8 gets here, and none is stored
 	}
-	return wire
+	return whole
+}
+
+// listField is the number of ChatMessages.messages and of Page.messages.
+const listField = 1
+
+// newestOf gives the newest of a list of messages, which is ordered from the
+// oldest on, as elements of ChatMessages: as many as a history may hold.
+func (c Codec) newestOf(list []chat.Message) [][]byte {
+	var parts [][]byte
+	left := room.HistoryBytes
+	for i := len(list) - 1; i >= 0; i-- {
+		part := c.Message(&list[i])
+		if left -= len(part); left < 0 {
+			break
+		}
+		parts = append(parts, part)
+	}
+	slices.Reverse(parts)
+	return parts
+}
+
+// pageOf gives the first messages of a page, as many as a history may hold, and
+// whether those are all.
+func (c Codec) pageOf(list []chat.Message) (wire []*rtkwire.ChatMessage, all bool) {
+	left := room.HistoryBytes
+	for i := range list {
+		m := c.message(&list[i])
+		if left -= proto.Size(m); left < 0 {
+			return wire, false
+		}
+		wire = append(wire, m)
+	}
+	return wire, true
+}
+
+// head gives the beginning of a WebSocket message whose payload has so many
+// bytes, which are to follow.
+func head(event protocol.Event, id string, payload int) []byte {
+	size := protowire.SizeTag(1) + protowire.SizeVarint(uint64(event)) +
+		protowire.SizeTag(2) + protowire.SizeBytes(len(id)) +
+		protowire.SizeTag(3) + protowire.SizeBytes(payload)
+	buf := make([]byte, 0, size-payload+10)
+	buf = transport.Header(buf, transport.Binary, size)
+	buf = protowire.AppendTag(buf, 1, protowire.VarintType)
+	buf = protowire.AppendVarint(buf, uint64(event))
+	buf = protowire.AppendTag(buf, 2, protowire.BytesType)
+	buf = protowire.AppendString(buf, id)
+	buf = protowire.AppendTag(buf, 3, protowire.BytesType)
+	return protowire.AppendVarint(buf, uint64(payload))
 }
 
 // frame gives one WebSocket message, header included. The payload is present
@@ -100,17 +159,7 @@ func frame(event protocol.Event, id string, payload proto.Message) []byte {
 // frameHead gives all of a frame but its payload, which has to be appended, and
 // has room for that.
 func frameHead(event protocol.Event, id string, payload int) []byte {
-	size := protowire.SizeTag(1) + protowire.SizeVarint(uint64(event)) +
-		protowire.SizeTag(2) + protowire.SizeBytes(len(id)) +
-		protowire.SizeTag(3) + protowire.SizeBytes(payload)
-	buf := make([]byte, 0, size+10)
-	buf = transport.Header(buf, transport.Binary, size)
-	buf = protowire.AppendTag(buf, 1, protowire.VarintType)
-	buf = protowire.AppendVarint(buf, uint64(event))
-	buf = protowire.AppendTag(buf, 2, protowire.BytesType)
-	buf = protowire.AppendString(buf, id)
-	buf = protowire.AppendTag(buf, 3, protowire.BytesType)
-	return protowire.AppendVarint(buf, uint64(payload))
+	return slices.Grow(head(event, id, payload), payload)
 }
 
 // refusal gives the frame that answers a request with an error.

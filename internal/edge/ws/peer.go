@@ -29,10 +29,6 @@ const (
 	requestBurst = 600
 	// maxPending is how many commands of a peer may wait for their commit.
 	maxPending = 256
-	// maxReplay is how many missed entries a returning peer is told; one that
-	// missed more is told the newest, and has all of the history from
-	// getMessages.
-	maxReplay = 1000
 )
 
 // peer is one connection and all that belongs to it. Its requests are handled
@@ -271,7 +267,9 @@ func (p *peer) refuse(req request, err error) {
 }
 
 // replay tells a returning peer what it missed, as ordinary events. The feed
-// keeps everything newer back until that is done.
+// keeps everything newer back until that is done. One that missed more than the
+// room remembers is told the newest, and has all of the history from
+// getMessages.
 func (p *peer) replay(ctx context.Context, missed room.Missed) {
 	var frames []byte
 	defer func() { missed.Slot.Fill(frames) }()
@@ -281,23 +279,15 @@ func (p *peer) replay(ctx context.Context, missed room.Missed) {
 		p.feed.Close(room.ClosedFault)
 		return
 	}
-	after := missed.After
-	if missed.Slot.Seq > after+maxReplay {
-		after = missed.Slot.Seq - maxReplay
+	entries, err := p.room.Said(missed.After, missed.Slot.Seq)
+	if err != nil {
+		p.feed.Close(room.ClosedFault)
+		return
 	}
-	for after < missed.Slot.Seq {
-		entries, err := p.server.Journal.Entries(ctx, p.access.Meeting.ID, after, int(missed.Slot.Seq-after))
-		if err != nil || len(entries) == 0 {
-			p.server.Logger.Error("a returning peer cannot be told what it missed", "meeting", p.access.Meeting.ID, "err", err)
-			p.feed.Close(room.ClosedFault)
-			return
+	for _, e := range entries {
+		if p.concerns(e, rights) {
+			frames = append(frames, p.server.Codec.Entry(e)...)
 		}
-		for _, e := range entries {
-			if p.concerns(e, rights) {
-				frames = append(frames, p.server.Codec.Entry(e)...)
-			}
-		}
-		after = entries[len(entries)-1].Seq
 	}
 	stored, err := p.missedStores(ctx, missed)
 	if err != nil {

@@ -129,26 +129,46 @@ func TestReturningPeerIsToldWhatConcernsIt(t *testing.T) {
 	}
 }
 
-// TestHistoryEndsWhereItsAnswerStands says something while the history is
-// read: it must come once, after the answer.
-func TestHistoryEndsWhereItsAnswerStands(t *testing.T) {
+// TestHistoryHoldsWhatCameBeforeItsAnswer says something while the history is
+// read, and something afterwards: whatever comes before the answer must be in
+// it, and nothing that comes after it.
+func TestHistoryHoldsWhatCameBeforeItsAnswer(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.sit("alice", ""), w.sit("bob", "")
 	bob.say("before")
-	w.reading = func() { bob.say("meanwhile") }
-	raw, _ := alice.request(protocol.GetMessages, nil)
 	alice.frames()
-	alice.handle(t.Context(), raw)
-	frames := alice.frames()
-	var history rtkwire.ChatMessages
-	if len(frames) != 2 || proto.Unmarshal(frames[0].GetPayload(), &history) != nil {
-		t.Fatalf("%d frames", len(frames))
-	}
-	if m := history.GetMessages(); len(m) != 1 || m[0].GetPayload() != "before" {
-		t.Errorf("the history is %v", m)
-	}
-	if got := texted(frames[1:]); !slices.Equal(got, []string{"meanwhile"}) {
-		t.Errorf("after it came %q", got)
+	w.reading = func() { bob.say("meanwhile") }
+	for _, round := range []string{"read from the store", "from memory"} {
+		raw, _ := alice.request(protocol.GetMessages, nil)
+		alice.handle(t.Context(), raw)
+		bob.say("after " + round)
+		var pushed, held []string
+		frames := alice.frames()
+		for i, f := range frames {
+			if protocol.Event(f.GetEvent()) != protocol.GetMessages {
+				continue
+			}
+			var history rtkwire.ChatMessages
+			if err := proto.Unmarshal(f.GetPayload(), &history); err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range history.GetMessages() {
+				held = append(held, m.GetPayload())
+			}
+			pushed = texted(frames[:i])
+			if got, want := texted(frames[i+1:]), []string{"after " + round}; !slices.Equal(got, want) {
+				t.Errorf("%s: after the answer came %q, want %q", round, got, want)
+			}
+		}
+		want := []string{"before", "meanwhile"}
+		if round == "from memory" {
+			want = append(want, "after read from the store")
+		} else if !slices.Equal(pushed, []string{"meanwhile"}) {
+			t.Errorf("%s: before the answer came %q", round, pushed)
+		}
+		if !slices.Equal(held, want) {
+			t.Errorf("%s: the history holds %q, want %q", round, held, want)
+		}
 	}
 }
 

@@ -47,7 +47,6 @@ type Directory interface {
 // Journal is what peers read and write.
 type Journal interface {
 	Submit(cmd chat.Command, settles string, done func(journal.Entry, error))
-	Entries(ctx context.Context, meeting chat.MeetingID, after uint64, limit int) ([]journal.Entry, error)
 	Newest(context.Context, journal.Query) ([]chat.Message, error)
 	Page(context.Context, journal.Query) (journal.Page, error)
 }

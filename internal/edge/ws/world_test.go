@@ -282,7 +282,31 @@ type roomJournal struct{ *world }
 func (j roomJournal) Position(_ context.Context, m chat.MeetingID) (journal.Head, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return journal.Head{Meeting: m, Seq: uint64(len(j.entries)), Active: true}, nil
+	return journal.Head{Meeting: m, Seq: uint64(len(j.entries)), Active: true, Session: "s"}, nil
+}
+
+func (j roomJournal) Recent(ctx context.Context, m chat.MeetingID, limits journal.RecentLimits) (journal.Recent, error) {
+	if j.reading != nil {
+		j.reading()
+	}
+	head, err := j.Position(ctx, m)
+	if err != nil {
+		return journal.Recent{}, err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	r := journal.Recent{Head: head, Whole: true}
+	for _, e := range j.entries[:head.Seq] {
+		message := j.now[e.Event.Message.ID]
+		switch {
+		case e.Event.Kind != chat.MessageSent || message.DeletedAt != 0:
+		case message.Public():
+			r.Public = append(r.Public, message)
+		default:
+			r.Private = append(r.Private, message)
+		}
+	}
+	return r, nil
 }
 
 func (j roomJournal) Entries(ctx context.Context, m chat.MeetingID, after uint64, limit int) ([]journal.Entry, error) {

@@ -77,8 +77,10 @@ type DB struct {
 	reported reported
 
 	rights rights
-	reads  statements // of the read pool
-	writes statements // of the writing connection
+	access accessCache
+	looked atomic.Uint64 // see Reads
+	reads  statements    // of the read pool
+	writes statements    // of the writing connection
 }
 
 // Open opens the store in the directory, brings its schema up to date and
@@ -288,9 +290,20 @@ func isRefused(err error) bool {
 
 // statements keeps prepared statements by their text.
 type statements struct {
-	prepare func(context.Context, string) (*sql.Stmt, error)
-	mu      sync.RWMutex
-	byText  map[string]*sql.Stmt
+	prepare  func(context.Context, string) (*sql.Stmt, error)
+	mu       sync.RWMutex
+	byText   map[string]*sql.Stmt
+	changing sync.Map // text to whether it changes the directory
+}
+
+// changes tells whether a statement changes the directory.
+func (s *statements) changes(text string) bool {
+	if known, ok := s.changing.Load(text); ok {
+		return known.(bool)
+	}
+	changes := changesDirectory(text)
+	s.changing.Store(text, changes)
+	return changes
 }
 
 func (s *statements) get(ctx context.Context, text string) (*sql.Stmt, error) {
@@ -325,8 +338,14 @@ func (s *statements) close() {
 	s.byText = nil
 }
 
+// Reads tells how often the database has been read since the start, apart from
+// what transactions that write read on their way: each query counts, and those
+// that are one reading of one moment count as one.
+func (db *DB) Reads() uint64 { return db.looked.Load() }
+
 // query reads with a prepared statement of the read pool.
 func (db *DB) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	db.looked.Add(1)
 	stmt, err := db.reads.get(ctx, text)
 	if err != nil {
 		return nil, err
@@ -336,6 +355,7 @@ func (db *DB) query(ctx context.Context, text string, args ...any) (*sql.Rows, e
 
 // queryRow reads one row with a prepared statement of the read pool.
 func (db *DB) queryRow(ctx context.Context, text string, args []any, into ...any) error {
+	db.looked.Add(1)
 	stmt, err := db.reads.get(ctx, text)
 	if err != nil {
 		return err

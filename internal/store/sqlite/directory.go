@@ -161,12 +161,6 @@ func (db *DB) Presets(ctx context.Context, app chat.AppID, l directory.List) ([]
 	return list(ctx, db, new(presetRow), presetColumns, `presets r`, w, `r.created_at DESC, r.name`, l)
 }
 
-// Access implements directory.Store.
-func (db *DB) Access(ctx context.Context, meeting chat.MeetingID, participant chat.ParticipantID) (directory.Access, error) {
-	return find(ctx, db, new(accessRow), `SELECT `+appColumns+`, `+meetingColumns+`, `+participantColumns+`, `+presetColumns+
-		`, p.override FROM `+participantTables+` JOIN apps a ON a.id = m.app WHERE p.id = ? AND m.id = ?`, string(participant), string(meeting))
-}
-
 // record is a row being read: where its columns go, and what they mean.
 type record[T any] interface {
 	dest() []any

@@ -149,6 +149,9 @@ func (db *DB) transact(jobs []*job) (again []*job, err error) {
 		db.rollback(ctx)
 		return nil, fmt.Errorf("committing: %w", err)
 	}
+	if tx.directory {
+		db.access.changed()
+	}
 	return nil, nil
 }
 
@@ -224,6 +227,8 @@ type Tx struct {
 	// has failed, and with it the whole transaction.
 	wrote   bool
 	failure error
+	// directory says that what Access has found may have changed.
+	directory bool
 }
 
 func newTx(db *DB) *Tx {
@@ -238,6 +243,7 @@ func (tx *Tx) exec(text string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, tx.fail(err)
 	}
+	tx.directory = tx.directory || tx.db.writes.changes(text)
 	result, err := stmt.ExecContext(ctx, args...)
 	if isRefused(err) {
 		return 0, err
