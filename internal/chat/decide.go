@@ -16,6 +16,9 @@ type State struct {
 	Session SessionID
 	// Actor is who wishes, nil when the participant has been removed.
 	Actor *Participant
+	// Kicked says that the peer by which the actor wishes was sent out of the
+	// meeting.
+	Kicked bool
 	// Recipients holds those addressed who exist in the meeting.
 	Recipients []Participant
 	// Message is the message touched, nil when there is none. One that may no
@@ -62,6 +65,9 @@ func Decide(cmd Command, state State) (Event, error) {
 	}
 	if send, ok := cmd.(SendMessage); ok && state.Repeat != nil {
 		return Event{}, repeated(send, *state.Repeat)
+	}
+	if state.Kicked {
+		return Event{}, ErrKicked
 	}
 	if !state.Active || state.Session == "" {
 		return Event{}, Refuse(Forbidden, "this meeting has no live session")

@@ -86,6 +86,9 @@ type Tx interface {
 	Head(chat.MeetingID) (*Head, error)
 	// Participant gives nil for one who does not belong to the meeting.
 	Participant(chat.MeetingID, chat.ParticipantID) (*chat.Participant, error)
+	// Kicked tells whether the peer was sent out of the meeting, by itself or
+	// with everybody.
+	Kicked(*Head, chat.PeerID) (bool, error)
 	// Message gives nil where the meeting has no such message; tombstones are
 	// given.
 	Message(*Head, chat.MessageID) (*chat.Message, error)
@@ -320,6 +323,9 @@ func load(tx Tx, head *Head, cmd chat.Command) (chat.State, error) {
 	}
 	var err error
 	if state.Actor, err = tx.Participant(head.Meeting, actor.Participant); err != nil {
+		return state, err
+	}
+	if state.Kicked, err = tx.Kicked(head, actor.Peer); err != nil {
 		return state, err
 	}
 	if touches.ClientID != "" {

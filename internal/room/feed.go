@@ -23,10 +23,12 @@ type Feed struct {
 	answers int // what the answers that wait cost
 	signals int // what the signals that wait cost
 	drained chan struct{}
-	pings   []mark  // what had been sent before each unanswered ping
-	ending  *Closed // to be closed with when all has gone out
-	last    bool    // nothing more is to be queued
-	closed  *Closed
+	// expelled is set once the peer is sent out: it hears no more of the log.
+	expelled *farewell
+	pings    []mark  // what had been sent before each unanswered ping
+	ending   *Closed // to be closed with when all has gone out
+	last     bool    // nothing more is to be queued
+	closed   *Closed
 }
 
 // item is a frame for one connection, with its place in the room's log.
@@ -217,9 +219,15 @@ func (f *Feed) take(bufs [][]byte) ([][]byte, error) {
 // takeLog adds what the room has said up to limit. A peer that has not joined
 // is told nothing.
 func (f *Feed) takeLog(bufs [][]byte, limit uint64, size int) ([][]byte, int) {
-	if f.member == nil {
+	var sees bool
+	switch {
+	case f.expelled != nil && f.cursor < f.expelled.at:
+		limit, sees = min(limit, f.expelled.at), f.expelled.sees
+	case f.member == nil:
 		f.cursor = limit
 		return bufs, size
+	default:
+		sees = f.member.Rights.SeePeers
 	}
 	if f.cursor < f.room.log.start() {
 		f.close(ClosedBehind)
@@ -227,7 +235,7 @@ func (f *Feed) takeLog(bufs [][]byte, limit uint64, size int) ([][]byte, int) {
 	}
 	// A position behind the cursor is that of an item from before the join.
 	to := max(f.cursor, min(limit, f.room.log.through(f.cursor, batchBytes-size)))
-	if f.member.Rights.SeePeers {
+	if sees {
 		bufs = f.room.log.read(bufs, f.cursor, to)
 	} else {
 		bufs = f.room.log.readAloud(bufs, f.cursor, to)
@@ -260,6 +268,9 @@ func (f *Feed) AwaitRoom(ctx context.Context) error {
 // finish ends the feed when everything that waits has gone out.
 func (f *Feed) finish(reason *Closed) {
 	f.ending = reason
+	if f.expelled != nil {
+		f.ending = ClosedForGood
+	}
 	f.rouse()
 }
 

@@ -35,11 +35,13 @@ type Sessions interface {
 	Seen(context.Context, []Seen) error
 }
 
-// Kept is a peer as it was last recorded. Gone says that it has left.
+// Kept is a peer as it was last recorded. Gone says that it has left, Kicked
+// that it was sent out.
 type Kept struct {
 	Info
-	Seen uint64
-	Gone bool
+	Seen   uint64
+	Gone   bool
+	Kicked bool
 }
 
 // Seen tells how far a peer has read.
@@ -109,6 +111,8 @@ type Hub struct {
 	mu    sync.Mutex
 	rooms map[chat.MeetingID]*Room
 
+	found time.Time // when peers without a room were last looked for; of Run
+
 	draining atomic.Bool // whoever connects is to come back
 
 	histories histories
@@ -125,7 +129,7 @@ func NewHub(config Config, codec Codec, j Journal, sessions Sessions) *Hub {
 	ctx, stop := context.WithCancel(context.Background())
 	return &Hub{
 		config: config.withDefaults(), codec: codec, journal: j, sessions: sessions,
-		rooms: make(map[chat.MeetingID]*Room), closing: make(chan struct{}), ctx: ctx, stop: stop,
+		rooms: make(map[chat.MeetingID]*Room), found: time.Now(), closing: make(chan struct{}), ctx: ctx, stop: stop,
 	}
 }
 
@@ -144,6 +148,7 @@ func (h *Hub) Room(ctx context.Context, meeting chat.MeetingID) (*Room, error) {
 			owners: make(map[chat.PeerID]chat.ParticipantID), feeds: make(map[chat.PeerID]*Feed),
 			connections: make(map[chat.ParticipantID][]*Feed), leaving: make(map[chat.PeerID]chan struct{}),
 			waiting: waiting{waiters: make(map[chat.PeerID]*waiter), letIn: make(map[chat.ParticipantID]bool)},
+			out:     make(map[chat.PeerID]expulsion),
 		}
 		h.rooms[meeting] = r
 		h.work.Go(func() { h.load(r) })
@@ -267,8 +272,12 @@ func (h *Hub) read(r *Room) error {
 	r.seq, r.session = head.Seq, session
 	for _, k := range peers {
 		r.owners[k.Peer] = k.Participant
-		if !k.Gone {
-			m := &Member{Info: k.Info, seen: k.Seen}
+		if k.Kicked {
+			r.out[k.Peer] = sentOut
+		}
+		// Who was sent out while this was read is in out, too.
+		if _, gone := r.out[k.Peer]; !k.Gone && !gone {
+			m := &Member{Info: k.Info, session: session.ID, seen: k.Seen}
 			r.add(m)
 			r.expect(m, h.config.RestartGrace)
 		}
@@ -438,6 +447,7 @@ func (h *Hub) Run(ctx context.Context) {
 			h.save(rooms)
 			h.sweep(rooms)
 			h.tidy(rooms)
+			h.findLost(ctx)
 		}
 	}
 }
@@ -475,7 +485,7 @@ func (h *Hub) save(rooms []*Room) {
 		r.mu.Lock()
 		for _, m := range r.members {
 			if m.unsaved {
-				seen = append(seen, Seen{r.session.ID, m.Peer, m.seen})
+				seen = append(seen, Seen{m.session, m.Peer, m.seen})
 				m.unsaved = false
 			}
 		}

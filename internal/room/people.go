@@ -58,6 +58,9 @@ func (r *Room) Expel(id chat.ParticipantID, farewell []byte) {
 	}
 	delete(r.letIn, id)
 	for _, f := range slices.Clone(r.connections[id]) {
+		if f.expelled != nil {
+			continue // it has heard already, and goes
+		}
 		f.push(&item{frame: farewell, ready: true, answer: true})
 		f.last = true
 		f.finish(ClosedForGood)

@@ -42,6 +42,10 @@ type Codec interface {
 	// Settled gives those that tell whoever wrote items what they are, so that
 	// it takes that over.
 	Settled(chat.MeetingID, []kv.Item) []byte
+	// Kicked tells a peer that it has been sent out, Ended that the session was
+	// ended. Ended answers the request named, if it is not "".
+	Kicked(Info) []byte
+	Ended(i Info, request string) []byte
 	// Ping gives the keep-alive.
 	Ping() []byte
 }
@@ -69,6 +73,7 @@ type Info struct {
 type Member struct {
 	Info
 	// The rest is guarded by the room's lock.
+	session chat.SessionID
 	feed    *Feed  // nil while the peer is away
 	seen    uint64 // the last entry known to have arrived
 	unsaved bool   // seen has grown since it was saved
@@ -118,6 +123,10 @@ type Room struct {
 	leaving map[chat.PeerID]chan struct{}
 	signals budget // of what all peers together may signal
 	stores  stores
+	// out has the peers that were sent out. They do not come back.
+	out map[chat.PeerID]expulsion
+	// entering counts the peers that are being recorded as having joined.
+	entering int
 	// forgotten says that the hub has given the room up: another room of the
 	// meeting may know better who is here.
 	forgotten bool
@@ -197,6 +206,10 @@ func (r *Room) connect(info Info) (*Connection, error) {
 	}
 	r.feeds[info.Peer] = f
 	r.connections[info.Participant] = append(r.connections[info.Participant], f)
+	if how, ok := r.out[info.Peer]; ok {
+		f.expel(how.frame(r, info, ""))
+		return &Connection{Feed: f, Room: r}, nil
+	}
 	if w := r.waiters[info.Peer]; w != nil {
 		r.stepBack(w, f)
 	}
@@ -242,10 +255,14 @@ func (r *Room) Join(f *Feed, info Info, session Session, answer []byte) {
 	if r.forgotten {
 		return
 	}
-	if r.session.ID != session.ID {
-		clear(r.letIn)
+	if how, ok := r.out[info.Peer]; ok {
+		// It was sent out after it had been recorded, and before it got here.
+		if f.expelled == nil {
+			f.expel(how.frame(r, info, ""))
+		}
+		return
 	}
-	r.session = session
+	r.begin(session)
 	if w := r.waiters[info.Peer]; w != nil {
 		r.forgetWaiter(w)
 	}
@@ -273,7 +290,7 @@ func (r *Room) Rejoin(f *Feed, answer []byte) bool {
 func (r *Room) enrol(info Info) *Member {
 	m := r.members[info.Peer]
 	if m == nil {
-		m = &Member{Info: info, seen: r.seq, stores: r.stores.at}
+		m = &Member{Info: info, session: r.session.ID, seen: r.seq, stores: r.stores.at}
 		r.add(m)
 	} else {
 		r.revise(m, info)
@@ -336,6 +353,14 @@ func (r *Room) expect(m *Member, grace time.Duration) {
 
 // leave takes a member out and tells the others. The row is the hub's concern.
 func (r *Room) leave(m *Member) {
+	r.remove(m)
+	recorded := make(chan struct{})
+	r.leaving[m.Peer] = recorded
+	r.hub.left(r, m.session, m.Peer, recorded)
+}
+
+// remove takes a member out of the lists.
+func (r *Room) remove(m *Member) {
 	if m.away != nil {
 		m.away.Stop()
 	}
@@ -348,9 +373,6 @@ func (r *Room) leave(m *Member) {
 	if !m.Rights.Hidden {
 		r.vanish(m)
 	}
-	recorded := make(chan struct{})
-	r.leaving[m.Peer] = recorded
-	r.hub.left(r, r.session.ID, m.Peer, recorded)
 }
 
 // AwaitLeft waits until an earlier leaving of a peer has been recorded, or ctx
@@ -495,7 +517,7 @@ func (r *Room) rouse() {
 func (r *Room) retire() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	busy := len(r.feeds) > 0 || len(r.waiters) > 0 || len(r.members) > 0 || len(r.leaving) > 0 || r.filling
+	busy := len(r.feeds) > 0 || len(r.waiters) > 0 || len(r.members) > 0 || len(r.leaving) > 0 || r.entering > 0 || r.filling
 	r.forgotten = r.forgotten || !busy
 	if r.forgotten {
 		r.dropHistory()

@@ -16,7 +16,8 @@ import (
 )
 
 // lines is a codec whose frames are lines of text, so that tests can read what
-// goes out: the text of a message, +peer, -peer, and ? for a ping.
+// goes out: the text of a message, +peer, -peer, !peer for one that is kicked,
+// end with the request that it answers, and ? for a ping.
 type lines struct{}
 
 func (lines) Entry(e journal.Entry) []byte { return []byte(e.Event.Message.Content.Payload + "\n") }
@@ -59,6 +60,11 @@ func items(list []kv.Item) []byte {
 
 func (lines) Message(m *chat.Message) []byte {
 	return []byte("[" + m.Content.Payload + "]")
+}
+
+func (lines) Kicked(i Info) []byte { return []byte("!" + string(i.Peer) + "\n") }
+func (lines) Ended(_ Info, request string) []byte {
+	return []byte("end" + request + "\n")
 }
 
 // memory is a journal whose commits and tellings are two acts of the test.
@@ -152,6 +158,8 @@ type rows struct {
 	saves   int           // calls of Seen
 	gate    chan struct{} // if set, recording that a peer left waits until it is closed
 	faults  int           // how often Left fails
+	// sessionsLeft has what each peer has left.
+	sessionsLeft map[chat.PeerID]chat.SessionID
 }
 
 func (s *rows) Peers(context.Context, chat.MeetingID) (Session, []Kept, error) {
@@ -166,7 +174,7 @@ func (s *rows) Live(context.Context) ([]chat.MeetingID, error) {
 	return slices.Clone(s.live), nil
 }
 
-func (s *rows) Left(_ context.Context, _ chat.SessionID, peer chat.PeerID) error {
+func (s *rows) Left(_ context.Context, id chat.SessionID, peer chat.PeerID) error {
 	s.mu.Lock()
 	gate := s.gate
 	s.mu.Unlock()
@@ -180,6 +188,10 @@ func (s *rows) Left(_ context.Context, _ chat.SessionID, peer chat.PeerID) error
 		return errors.New("no room")
 	}
 	s.left = append(s.left, peer)
+	if s.sessionsLeft == nil {
+		s.sessionsLeft = make(map[chat.PeerID]chat.SessionID)
+	}
+	s.sessionsLeft[peer] = id
 	return nil
 }
 

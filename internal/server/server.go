@@ -33,8 +33,10 @@ import (
 // Server is a whole Parley server in this process. Make it with New, serve its
 // Handler, and call Run.
 type Server struct {
-	// Directory, Keys and Tokens are for those who set things up from within.
+	// Directory, Keys, Tokens and Sessions are for those who set things up from
+	// within.
 	Directory *directory.Service
+	Sessions  *session.Service
 	Keys      auth.APIKeys
 	Tokens    auth.Tokens
 
@@ -103,8 +105,9 @@ func (s *Server) build(ctx context.Context) error {
 	s.hub = room.NewHub(room.Config{Stores: s.store, Logger: c.Logger}, codec, nil, s.store)
 	j := journal.New(s.store, c.Now, journal.Limits{Rate: c.MessageRate, Burst: c.MessageBurst}, s.hub.Observe, c.Logger)
 	s.hub.SetJournal(j)
+	s.Sessions = session.New(s.store, s.hub, c.Now, c.Logger)
 	s.sockets = ws.New(ws.Config{
-		Tokens: s.Tokens, Directory: s.Directory, Hub: s.hub, Journal: j, Sessions: s.store,
+		Tokens: s.Tokens, Directory: s.Directory, Hub: s.hub, Journal: j, Sessions: s.Sessions,
 		Stores: kv.Stores{Engine: s.store, Observe: s.hub.ObserveStores, Logger: c.Logger},
 		Codec:  codec, Parse: s.parse, ICE: s.ice, Now: c.Now, Logger: c.Logger,
 	})
@@ -228,9 +231,7 @@ func (s *Server) start(ctx context.Context) (finish func() error, err error) {
 	work.Go(func() { s.hub.Run(background) })
 	work.Go(func() { s.uploads.Run(background) })
 	work.Go(func() { s.courier.Run(background) })
-	work.Go(func() {
-		session.Keeper{Store: s.store, Now: s.config.Now, Logger: s.config.Logger}.Run(background)
-	})
+	work.Go(func() { s.Sessions.Run(background) })
 	work.Go(func() {
 		if err := s.ice.Run(background); err != nil {
 			s.config.Logger.Error("the ICE responder has stopped; new peers cannot finish joining", "err", err)

@@ -50,11 +50,17 @@ func (p *peer) joinRoom(ctx context.Context, req request) error {
 		return err
 	}
 	p.access = access
-	entered, waits, err := p.enterOrWait(ctx, req, info)
-	if err != nil || waits {
-		return err
+	err = p.room.Enter(func() error {
+		entered, waits, err := p.enterOrWait(ctx, req, info)
+		if err != nil || waits {
+			return err
+		}
+		p.room.Join(p.feed, info, room.Session{ID: entered.ID, StartedAt: entered.StartedAt}, answer(info))
+		return nil
+	})
+	if err != nil {
+		return p.refuseEntry(req, err)
 	}
-	p.room.Join(p.feed, info, room.Session{ID: entered.ID, StartedAt: entered.StartedAt}, answer(info))
 	p.lookAgain(changes, info)
 	p.showStores(ctx)
 	return nil
@@ -104,7 +110,7 @@ func (p *peer) enter(ctx context.Context, info room.Info) (session.Session, erro
 	return p.server.Sessions.Enter(ctx, session.Arrival{
 		Meeting: p.access.Meeting.ID, Peer: info.Peer, Participant: info.Participant, DisplayName: info.Name,
 		HostHere: p.room.HostHere(), LetIn: p.room.LetIn(info.Participant),
-	}, chat.SessionID(fresh.String()), p.server.Now())
+	}, chat.SessionID(fresh.String()))
 }
 
 // displayName makes a proposed name presentable: no control characters, and no

@@ -42,6 +42,8 @@ type Directory interface {
 	Access(context.Context, chat.MeetingID, chat.ParticipantID) (directory.Access, error)
 	// Overrule changes what participants may do, by the wish of one of them.
 	Overrule(ctx context.Context, meeting chat.MeetingID, by chat.ParticipantID, wishes []directory.Overrule) error
+	Participants(context.Context, chat.AppID, chat.MeetingID, directory.List) (directory.Page[directory.Participant], error)
+	PresetNamed(ctx context.Context, app chat.AppID, name string) (directory.Preset, error)
 }
 
 // Journal is what peers read and write.
@@ -51,9 +53,11 @@ type Journal interface {
 	Page(context.Context, journal.Query) (journal.Page, error)
 }
 
-// Sessions lets peers into sessions.
+// Sessions lets peers into sessions and takes them out. The hub is told by it.
 type Sessions interface {
-	Enter(ctx context.Context, a session.Arrival, fresh chat.SessionID, now time.Time) (session.Session, error)
+	Enter(ctx context.Context, a session.Arrival, fresh chat.SessionID) (session.Session, error)
+	Kick(context.Context, session.Kick) (session.Gone, error)
+	KickAll(ctx context.Context, meeting chat.MeetingID, by *chat.Actor, request string) (session.Gone, error)
 	// Admit lets participants into the live session of a meeting who wait for
 	// that; without a session it gives Forbidden.
 	Admit(ctx context.Context, meeting chat.MeetingID, ids []chat.ParticipantID) error

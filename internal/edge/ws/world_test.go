@@ -162,10 +162,18 @@ func (p people) Overrule(context.Context, chat.MeetingID, chat.ParticipantID, []
 	return directory.ErrNotFound
 }
 
+func (p people) Participants(context.Context, chat.AppID, chat.MeetingID, directory.List) (directory.Page[directory.Participant], error) {
+	return directory.Page[directory.Participant]{}, nil
+}
+
+func (p people) PresetNamed(context.Context, chat.AppID, string) (directory.Preset, error) {
+	return directory.Preset{}, errors.New("not in this world")
+}
+
 // entrance lets everybody into the session.
 type entrance struct{ *world }
 
-func (e entrance) Enter(ctx context.Context, a session.Arrival, _ chat.SessionID, _ time.Time) (session.Session, error) {
+func (e entrance) Enter(ctx context.Context, a session.Arrival, _ chat.SessionID) (session.Session, error) {
 	if e.entering != nil {
 		select {
 		case <-e.entering:
@@ -180,6 +188,28 @@ func (e entrance) Enter(ctx context.Context, a session.Arrival, _ chat.SessionID
 }
 
 func (e entrance) Admit(context.Context, chat.MeetingID, []chat.ParticipantID) error { return nil }
+
+// Kick takes out whom it is told to, if the asker may.
+func (e entrance) Kick(_ context.Context, k session.Kick) (session.Gone, error) {
+	asker := chat.Participant{Permissions: e.permissions(k.By.Participant)}
+	if err := chat.MayKick(&asker, false); err != nil {
+		return session.Gone{}, err
+	}
+	e.server.Hub.Kicked(k.Meeting, k.Peers)
+	return session.Gone{}, nil
+}
+
+func (e entrance) KickAll(_ context.Context, m chat.MeetingID, by *chat.Actor, request string) (session.Gone, error) {
+	asker := chat.Participant{Permissions: e.permissions(by.Participant)}
+	if err := chat.MayKick(&asker, false); err != nil {
+		return session.Gone{}, err
+	}
+	e.mu.Lock()
+	entered := slices.Clone(e.entered)
+	e.mu.Unlock()
+	e.server.Hub.Ended(m, entered, by.Peer, request)
+	return session.Gone{}, nil
+}
 
 // parse takes any string of a known kind.
 func parse(_ chat.MeetingID, kind chat.Kind, payload string) (chat.Content, error) {

@@ -14,16 +14,18 @@ import (
 type head struct {
 	journal.Head
 	moved bool
+	// kicks is how many peers were ever kicked from the meeting.
+	kicks int
 }
 
 const headQuery = `SELECT m.no, m.epoch, m.last_seq, m.last_pub, m.last_at, m.active, m.persist_chat,
-	COALESCE(m.session, ''), COALESCE(s.first_seq, m.last_seq + 1)
+	COALESCE(m.session, ''), COALESCE(s.first_seq, m.last_seq + 1), m.kicks
 	FROM meetings m LEFT JOIN sessions s ON s.id = m.session WHERE m.id = ?`
 
 // scan fills the head from a row of headQuery.
 func (h *head) scan(id chat.MeetingID, read func(dest ...any) (bool, error)) (bool, error) {
 	var active, persist bool
-	found, err := read(&h.No, &h.Epoch, &h.Seq, &h.Pub, &h.At, &active, &persist, &h.Session, &h.VisibleFrom)
+	found, err := read(&h.No, &h.Epoch, &h.Seq, &h.Pub, &h.At, &active, &persist, &h.Session, &h.VisibleFrom, &h.kicks)
 	h.Meeting, h.Active = id, active
 	if persist {
 		h.VisibleFrom = 1
@@ -64,6 +66,11 @@ func (tx *Tx) forgetHead(id chat.MeetingID) error {
 func (tx *Tx) saveHeads() error {
 	for _, h := range tx.order {
 		if err := tx.saveHead(h); err != nil {
+			return err
+		}
+	}
+	for id, n := range tx.revised {
+		if _, err := tx.exec(`UPDATE sessions SET revision = revision + ? WHERE id = ?`, n, string(id)); err != nil {
 			return err
 		}
 	}
@@ -197,6 +204,7 @@ func (tx *Tx) Put(jh *journal.Head, e *journal.Entry) error {
 		}
 	}
 	h.Seq, h.At, h.moved = e.Seq, e.At, true
+	tx.revised[e.Event.Message.Session]++
 	if e.Pub > 0 {
 		h.Pub = e.Pub
 	}

@@ -144,7 +144,7 @@ func TestEndIsCalledOffByWhoComes(t *testing.T) {
 	l := newLobby(t)
 	s := l.enter(l.ann)
 	l.left(s, l.ann)
-	l.advance(10 * keepAlive) // overdue, and nobody has looked
+	l.advance(keepAlive - time.Millisecond)
 	if again := l.enter(l.bob); again != s {
 		t.Errorf("who came back is in session %+v, want %+v", again, s)
 	}

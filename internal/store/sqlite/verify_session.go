@@ -50,7 +50,38 @@ func (v *verifier) sessions(ctx context.Context, q querier) error {
 	}); err != nil {
 		return err
 	}
-	return v.peers(ctx, q)
+	if err := v.peers(ctx, q); err != nil {
+		return err
+	}
+	return v.attendance(ctx, q)
+}
+
+// attendance checks what sessions and peers count against what they count.
+func (v *verifier) attendance(ctx context.Context, q querier) error {
+	if err := each(ctx, q, `SELECT m.id FROM sessions s JOIN meetings m ON m.no = s.meeting
+		LEFT JOIN (SELECT session, COUNT(*) AS peers, COUNT(*) - COUNT(left_at) AS live, SUM(spent) AS spent,
+			SUM(CASE WHEN left_at IS NULL THEN since ELSE 0 END) AS since FROM peers GROUP BY session) p ON p.session = s.id
+		WHERE (s.peers, s.live, s.spent, s.since) IS NOT
+			(COALESCE(p.peers, 0), COALESCE(p.live, 0), COALESCE(p.spent, 0), COALESCE(p.since, 0)) OR s.most < s.live`, nil,
+		func(scan scanner) error {
+			f := Finding{Code: DamagedSession, Detail: "a session does not count its peers right"}
+			if err := scan(&f.Meeting); err != nil {
+				return err
+			}
+			v.Found(f)
+			return nil
+		}); err != nil {
+		return err
+	}
+	return each(ctx, q, `SELECT m.id FROM peers p JOIN sessions s ON s.id = p.session JOIN meetings m ON m.no = s.meeting
+		WHERE p.events <> (SELECT COUNT(*) FROM peer_events WHERE session = p.session AND peer = p.id)`, nil, func(scan scanner) error {
+		f := Finding{Code: DamagedSession, Detail: "a peer's comings and goings are not all there"}
+		if err := scan(&f.Meeting); err != nil {
+			return err
+		}
+		v.Found(f)
+		return nil
+	})
 }
 
 // peers checks that no peer is said to have read what was never written.

@@ -214,6 +214,9 @@ func TestVerifyNamesDamage(t *testing.T) {
 		"SessionOver":    {`UPDATE sessions SET ended_at = 1 WHERE ended_at IS NULL`, sqlite.DamagedSession, 0},
 		"SessionLost":    {`UPDATE meetings SET session = NULL WHERE no = 1`, sqlite.DamagedSession, 0},
 		"PeerAhead":      {`UPDATE peers SET seen_seq = 1000000 WHERE participant = (SELECT id FROM participants WHERE name = 'Bob')`, sqlite.DamagedSession, 1000000},
+		"PeersCount":     {`UPDATE sessions SET peers = peers + 1 WHERE meeting = 1`, sqlite.DamagedSession, 0},
+		"LiveCount":      {`UPDATE sessions SET live = live + 1, most = most + 1 WHERE meeting = 1`, sqlite.DamagedSession, 0},
+		"PeerEventGone":  {`DELETE FROM peer_events WHERE no = 1`, sqlite.DamagedSession, 0},
 
 		"UploadGone":    {`DELETE FROM uploads WHERE id = 'one'`, sqlite.DamagedUpload, 4},
 		"UploadEmpty":   {`UPDATE uploads SET blob = NULL WHERE id = 'one'`, sqlite.DamagedUpload, 4},

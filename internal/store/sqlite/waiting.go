@@ -16,11 +16,11 @@ import (
 
 // mustWait tells whether an arrival waits. One who may let others in does not,
 // nor one who is in the session, or has been let into it.
-func (tx *Tx) mustWait(h *journal.Head, a session.Arrival, p *chat.Participant) (bool, error) {
+func (tx *Tx) mustWait(live string, a session.Arrival, p *chat.Participant) (bool, error) {
 	switch {
 	case p.Permissions.Waiting == chat.WaitSkip || p.Permissions.AcceptWaiting || a.LetIn:
 		return false, nil
-	case h.Session == "":
+	case live == "":
 		return true, nil
 	case p.Permissions.Waiting == chat.WaitForHost && a.HostHere:
 		return false, nil
@@ -28,7 +28,7 @@ func (tx *Tx) mustWait(h *journal.Head, a session.Arrival, p *chat.Participant) 
 	var one int
 	in, err := tx.row(`SELECT 1 FROM admissions WHERE session = ? AND participant = ?
 		UNION ALL SELECT 1 FROM peers WHERE session = ? AND id = ? AND participant = ? AND left_at IS NULL LIMIT 1`,
-		[]any{string(h.Session), string(a.Participant), string(h.Session), string(a.Peer), string(a.Participant)}, &one)
+		[]any{live, string(a.Participant), live, string(a.Peer), string(a.Participant)}, &one)
 	return !in, err
 }
 
@@ -41,7 +41,7 @@ func (tx *Tx) letIn(s chat.SessionID, p *chat.Participant) error {
 	return err
 }
 
-// Admit implements ws.Sessions: those participants of the meeting, of whoever
+// Admit implements session.Store: those participants of the meeting, of whoever
 // is named, may enter its live session.
 func (db *DB) Admit(ctx context.Context, meeting chat.MeetingID, ids []chat.ParticipantID) error {
 	return db.update(ctx, func(tx *Tx) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/fault"
 	"github.com/parley-chat/parley/internal/groupcommit"
 	"github.com/parley-chat/parley/internal/journal"
@@ -223,6 +224,8 @@ type Tx struct {
 	// people and rows are what the transaction has read already.
 	people map[string]*person
 	rows   map[string]*messageRow
+	// revised counts the changes to the messages of each session.
+	revised map[chat.SessionID]int64
 	// wrote says that the job at hand has written; failure that the engine
 	// has failed, and with it the whole transaction.
 	wrote   bool
@@ -232,7 +235,7 @@ type Tx struct {
 }
 
 func newTx(db *DB) *Tx {
-	return &Tx{db: db, heads: make(map[string]*head), people: make(map[string]*person), rows: make(map[string]*messageRow)}
+	return &Tx{db: db, heads: make(map[string]*head), people: make(map[string]*person), rows: make(map[string]*messageRow), revised: make(map[chat.SessionID]int64)}
 }
 
 // exec writes.
