@@ -96,7 +96,11 @@ func (tx *Tx) storeState(h *journal.Head, w kv.Write) (kv.State, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Participant = p != nil
+	kicked, err := tx.Kicked(h, w.Peer)
+	if err != nil {
+		return s, err
+	}
+	s.Participant = p != nil && !kicked
 	t := &s.Totals
 	if _, err := tx.row(`SELECT keys, bytes, deleted, last_at FROM store_totals WHERE session = ?`,
 		[]any{string(h.Session)}, &t.Keys, &t.Bytes, &t.Deleted, &t.At); err != nil {
