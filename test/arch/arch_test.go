@@ -62,6 +62,7 @@ var table = []row{
 
 	// Those who follow what has happened, and tell it elsewhere.
 	{2, "internal/follow/webhook", []string{"internal/chat"}},
+	{2, "internal/follow/export", []string{"internal/chat", "internal/blob", "internal/follow/webhook"}},
 
 	// 3: the edges translate between the wire and the rest; they never see a
 	// store. The stores implement what the packages above them declare; they
@@ -78,7 +79,7 @@ var table = []row{
 	}},
 	{3, "internal/store/sqlite", []string{
 		"internal/chat", "internal/fault", "internal/groupcommit", "internal/tally", "internal/auth", "internal/directory",
-		"internal/journal", "internal/kv", "internal/room", "internal/session", "internal/upload", "internal/follow/webhook",
+		"internal/journal", "internal/kv", "internal/room", "internal/session", "internal/upload", "internal/follow/webhook", "internal/follow/export",
 	}},
 
 	// 4: the server knows every part; dev prepares one for trying out.
