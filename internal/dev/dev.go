@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/parley-chat/parley/internal/auth"
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
 	"github.com/parley-chat/parley/internal/server"
@@ -63,7 +64,7 @@ func create(ctx context.Context, s *server.Server) (Setup, error) {
 	if err != nil {
 		return Setup{}, err
 	}
-	token, err := s.Keys.Create(ctx, app.ID, "development")
+	_, token, err := s.Keys.Create(ctx, auth.NewAPIKey{App: app.ID, Name: "development", Scopes: auth.Scopes()})
 	if err != nil {
 		return Setup{}, err
 	}

@@ -47,8 +47,8 @@ func TestSecondStartFindsTheSetupAgain(t *testing.T) {
 	if again := prepare(t, dir, s); !reflect.DeepEqual(again, first) {
 		t.Errorf("set up as %+v, found %+v", first, again)
 	}
-	if app, err := s.Keys.Check(t.Context(), first.APIToken); err != nil || app != first.App {
-		t.Errorf("the token is for %q, %v", app, err)
+	if key, err := s.Keys.Check(t.Context(), first.APIToken); err != nil || key.App != first.App {
+		t.Errorf("the token is for %q, %v", key.App, err)
 	}
 }
 

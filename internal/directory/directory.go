@@ -95,6 +95,8 @@ type Access struct {
 
 // List asks for one page of a list. Rows are ordered newest first.
 type List struct {
+	// Ascending lists apps, and nothing else, oldest first.
+	Ascending bool
 	// Page counts from 1, Size is the rows on a page.
 	Page, Size int
 	// Search keeps rows whose name or title contains it, in any case, or whose

@@ -27,6 +27,6 @@ func NewApp(ctx context.Context, dir, name string) (app chat.AppID, token string
 	if err != nil {
 		return "", "", err
 	}
-	token, err = auth.APIKeys{Store: store}.Create(ctx, made.ID, "init")
+	_, token, err = auth.APIKeys{Store: store}.Create(ctx, auth.NewAPIKey{App: made.ID, Name: "init", Scopes: auth.Scopes()})
 	return made.ID, token, err
 }

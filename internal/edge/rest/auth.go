@@ -4,29 +4,43 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/parley-chat/parley/internal/auth"
+	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
 )
 
-// callerKey finds the calling app in the context of a request.
+// callerKey finds who calls in the context of a request.
 type callerKey struct{}
 
-// caller gives the app whose token came with the request. Only what runs
-// behind authenticate may ask.
-func caller(ctx context.Context) directory.App {
-	app, _ := ctx.Value(callerKey{}).(directory.App)
-	return app
+// identity is who calls: for which app, by which key.
+type identity struct {
+	app directory.App
+	key auth.APIKey
 }
 
-// authenticate lets a request through to the app its token is for. A path that
-// names another account or app is refused whether or not that exists.
+// caller gives the app that a request is for. Only what runs behind
+// authenticate may ask.
+func caller(ctx context.Context) directory.App { return callerOf(ctx).app }
+
+func callerOf(ctx context.Context) identity {
+	who, _ := ctx.Value(callerKey{}).(identity)
+	return who
+}
+
+// authenticate lets a request through if the API key that comes with it is for
+// the app of the path, and may do such things. A path that names another
+// account or app is refused whether or not that exists.
 func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
-	app, refusal := a.identify(ctx)
+	who, refusal := a.identify(ctx)
+	if refusal == nil {
+		refusal = a.allow(ctx, who.key)
+	}
 	if refusal != nil {
 		for name, values := range refusal.GetHeaders() {
 			ctx.SetHeader(name, values[0])
@@ -36,62 +50,108 @@ func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
 		_ = writeJSON(ctx.BodyWriter(), refusal)
 		return
 	}
-	next(huma.WithContext(ctx, context.WithValue(ctx.Context(), callerKey{}, app)))
+	next(huma.WithContext(ctx, context.WithValue(ctx.Context(), callerKey{}, who)))
 }
 
-func (a *api) identify(ctx huma.Context) (directory.App, *apiError) {
-	if strings.HasPrefix(ctx.Operation().Path, accountPrefix) {
-		return a.identifyBearer(ctx)
+// scopeKey is where an operation says which scope it takes, if not that of its
+// method.
+const scopeKey = "scope"
+
+// allow tells whether a key may do what an operation does, and now.
+func (a *api) allow(ctx huma.Context, key auth.APIKey) *apiError {
+	scope, said := ctx.Operation().Metadata[scopeKey].(auth.Scope)
+	if !said {
+		scope = auth.Admin
+		if ctx.Method() == http.MethodGet {
+			scope = auth.Read
+		}
 	}
-	return a.identifyBasic(ctx)
+	if !key.May(scope) {
+		return &apiError{status: http.StatusForbidden, message: fmt.Sprintf("this API key has not the scope %q", scope)}
+	}
+	if wait := a.pace.take(key.ID); wait > 0 {
+		return &apiError{status: http.StatusTooManyRequests, message: "too many requests by this API key", retryAfter: wait}
+	}
+	return nil
+}
+
+func (a *api) identify(ctx huma.Context) (identity, *apiError) {
+	if strings.HasPrefix(ctx.Operation().Path, v2Prefix+"/") {
+		return a.identifyBasic(ctx)
+	}
+	return a.identifyBearer(ctx)
 }
 
 // identifyBearer is the account form: Bearer <API token>.
-func (a *api) identifyBearer(ctx huma.Context) (directory.App, *apiError) {
-	app, refusal := a.appOf(ctx.Context(), bearer(ctx.Header("Authorization")), &apiError{
+func (a *api) identifyBearer(ctx huma.Context) (identity, *apiError) {
+	key, refusal := a.keyOf(ctx.Context(), bearer(ctx.Header("Authorization")), &apiError{
 		status: http.StatusUnauthorized, edgeCode: 10000, message: "Authentication error", challenge: "Bearer",
 	})
 	if refusal != nil {
-		return directory.App{}, refusal
+		return identity{}, refusal
 	}
-	pathApp := ctx.Param("app_id")
-	if !sameID(ctx.Param("account_id"), app.Account) || (pathApp != "" && !sameID(pathApp, string(app.ID))) {
-		return directory.App{}, &apiError{status: http.StatusForbidden, edgeCode: 10000, message: "Authentication error"}
-	}
-	return app, nil
+	forbidden := &apiError{status: http.StatusForbidden, edgeCode: 10000, message: "Authentication error"}
+	return a.appOf(ctx.Context(), key, ctx.Param("account_id"), ctx.Param("app_id"), forbidden)
 }
 
 // identifyBasic is the v2 form: Basic base64(app id:API token).
-func (a *api) identifyBasic(ctx huma.Context) (directory.App, *apiError) {
+func (a *api) identifyBasic(ctx huma.Context) (identity, *apiError) {
 	unauthorized := &apiError{
 		status: http.StatusUnauthorized, message: "Unauthorized", bare: true, challenge: `Basic realm="parley"`,
 	}
 	name, password := basic(ctx.Header("Authorization"))
-	app, refusal := a.appOf(ctx.Context(), password, unauthorized)
+	key, refusal := a.keyOf(ctx.Context(), password, unauthorized)
 	if refusal != nil {
-		return directory.App{}, refusal
+		return identity{}, refusal
 	}
-	if !sameID(name, string(app.ID)) {
-		return directory.App{}, unauthorized
+	if name == "" {
+		return identity{}, unauthorized
 	}
-	return app, nil
+	return a.appOf(ctx.Context(), key, "", name, unauthorized)
 }
 
-// appOf finds the app of an API token, or gives the refusal of the path form.
-func (a *api) appOf(ctx context.Context, token string, unauthorized *apiError) (directory.App, *apiError) {
-	id, err := a.keys.Check(ctx, token)
+// keyOf finds the key of an API token.
+func (a *api) keyOf(ctx context.Context, token string, unauthorized *apiError) (auth.APIKey, *apiError) {
+	key, err := a.keys.Check(ctx, token)
 	if errors.Is(err, auth.ErrUnauthorized) {
 		a.log.DebugContext(ctx, "an API call was not let in", "err", err)
-		return directory.App{}, unauthorized
+		return auth.APIKey{}, unauthorized
 	}
 	if err != nil {
-		return directory.App{}, a.fail(ctx, "app", err)
+		return auth.APIKey{}, a.fail(ctx, "app", err)
+	}
+	return key, nil
+}
+
+// appOf finds the app that a key is used for: the one named, or the key's own
+// where none is. A key for all apps that names none is for none in particular.
+func (a *api) appOf(ctx context.Context, key auth.APIKey, account, named string, forbidden *apiError) (identity, *apiError) {
+	id := key.App
+	switch {
+	case named == "":
+	case key.App == "":
+		plain, ok := parseGUID(named)
+		if !ok {
+			return identity{}, forbidden
+		}
+		id = chat.AppID(plain)
+	case !sameID(named, string(key.App)):
+		return identity{}, forbidden
+	}
+	if id == "" {
+		return identity{key: key}, nil
 	}
 	app, err := a.directory.App(ctx, id)
-	if err != nil {
-		return directory.App{}, a.fail(ctx, "app", err)
+	if errors.Is(err, directory.ErrNotFound) {
+		return identity{}, forbidden
 	}
-	return app, nil
+	if err != nil {
+		return identity{}, a.fail(ctx, "app", err)
+	}
+	if account != "" && !sameID(account, app.Account) {
+		return identity{}, forbidden
+	}
+	return identity{app, key}, nil
 }
 
 // bearer gives the token of an Authorization header, "" for none.

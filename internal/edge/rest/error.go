@@ -15,6 +15,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/parley-chat/parley/internal/auth"
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
 	"github.com/parley-chat/parley/internal/follow/webhook"
@@ -110,10 +111,12 @@ func (a *api) fail(ctx context.Context, what string, err error) *apiError {
 	switch {
 	case errors.Is(err, directory.ErrNoPreset):
 		return &apiError{status: http.StatusNotFound, message: "there is no such preset"}
-	case errors.Is(err, directory.ErrNotFound), errors.Is(err, webhook.ErrNotFound):
+	case errors.Is(err, directory.ErrNotFound), errors.Is(err, webhook.ErrNotFound), errors.Is(err, auth.ErrNoKey):
 		return &apiError{status: http.StatusNotFound, message: "there is no such " + what}
 	case errors.Is(err, directory.ErrTaken):
 		return &apiError{status: http.StatusConflict, message: "the name is taken", final: true}
+	case errors.Is(err, auth.ErrTooManyKeys):
+		return &apiError{status: http.StatusConflict, message: fmt.Sprintf("there may be at most %d API keys", auth.MaxKeys), final: true}
 	case errors.Is(err, webhook.ErrTooMany):
 		return &apiError{
 			status: http.StatusConflict, message: fmt.Sprintf("an app may have at most %d webhooks", webhook.MaxPerApp), final: true,

@@ -86,7 +86,7 @@ func (f *fixture) tenant(name string) tenant {
 	if err != nil {
 		f.Fatal(err)
 	}
-	token, err := f.keys.Create(f.Context(), app.ID, "test")
+	_, token, err := f.keys.Create(f.Context(), auth.NewAPIKey{App: app.ID, Name: "test", Scopes: []auth.Scope{auth.Admin}})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -21,6 +22,8 @@ import (
 // Directory is what the API manages.
 type Directory interface {
 	App(context.Context, chat.AppID) (directory.App, error)
+	Apps(ctx context.Context, account string, list directory.List) (directory.Page[directory.App], error)
+	CreateApp(ctx context.Context, account, name string) (directory.App, error)
 	CreateMeeting(context.Context, chat.AppID, directory.NewMeeting) (directory.Meeting, error)
 	Meeting(context.Context, chat.AppID, chat.MeetingID) (directory.Meeting, error)
 	Meetings(context.Context, chat.AppID, directory.List) (directory.Page[directory.Meeting], error)
@@ -46,9 +49,12 @@ type Tokens interface {
 	Verify(token string) (auth.Identity, error)
 }
 
-// APIKeys tells which app an API token is for.
+// APIKeys makes, checks and revokes the keys by which apps call the API.
 type APIKeys interface {
-	Check(ctx context.Context, token string) (chat.AppID, error)
+	Check(ctx context.Context, token string) (auth.APIKey, error)
+	Create(context.Context, auth.NewAPIKey) (key auth.APIKey, token string, err error)
+	List(context.Context, chat.AppID) ([]auth.APIKey, error)
+	Revoke(ctx context.Context, app chat.AppID, id string) (auth.APIKey, error)
 }
 
 // Config is what the edge needs. All but Logger must be set.
@@ -73,13 +79,14 @@ type api struct {
 	webhooks  Webhooks
 	log       *slog.Logger
 	mux       *http.ServeMux
+	pace      *pace
 }
 
 // Paths lists the patterns of http.ServeMux under which the handler of New
 // wants to be mounted by a server that answers other paths too. Such a server
 // wraps all it has in Sinks, and that in CORS.
 func Paths() []string {
-	return []string{"/client/v4/", "/v2/", "/iceservers", "/api/v1/", "/otel/", "/logs/", "/openapi.json"}
+	return []string{"/client/v4/", "/v2/", "/iceservers", "/api/v1/", "/otel/", "/logs/", "/openapi.json", "/v1/api-keys", "/v1/api-keys/"}
 }
 
 // New makes the handler for everything this edge answers. It answers every
@@ -93,7 +100,7 @@ func New(config Config) (http.Handler, error) {
 	}
 	a := &api{
 		directory: config.Directory, tokens: config.Tokens, keys: config.APIKeys, webhooks: config.Webhooks,
-		log: config.Logger, mux: http.NewServeMux(),
+		log: config.Logger, mux: http.NewServeMux(), pace: newPace(time.Now),
 	}
 	if err := a.routes(); err != nil {
 		return nil, err

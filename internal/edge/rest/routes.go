@@ -59,6 +59,16 @@ func (a *api) routes() error {
 	account.UseMiddleware(a.authenticate)
 
 	many(account, "GET /apps", "list-apps", "List apps", a.listApps)
+	one(account, http.StatusOK, "POST /apps", "create-app", "Create an app", a.createApp)
+
+	// What only this server has.
+	own := huma.NewGroup(root)
+	own.UseModifier(ownForm)
+	own.UseMiddleware(a.authenticate)
+
+	one(own, http.StatusCreated, "POST /api-keys", "create-api-key", "Create an API key", a.createAPIKey)
+	one(own, http.StatusOK, "GET /api-keys", "list-api-keys", "List API keys", a.listAPIKeys)
+	one(own, http.StatusOK, "DELETE /api-keys/{key_id}", "revoke-api-key", "Revoke an API key", a.revokeAPIKey)
 
 	// What official clients call, with a participant's token.
 	a.mux.HandleFunc("GET /v2/internals/participant-details", a.participantDetails)
@@ -132,6 +142,7 @@ const (
 	accountPrefix = "/client/v4/accounts/{account_id}/realtime/kit"
 	appPrefix     = accountPrefix + "/{app_id}"
 	v2Prefix      = "/v2"
+	ownPrefix     = "/v1"
 )
 
 // bothForms registers an operation under the account and app, and under v2.
@@ -144,6 +155,9 @@ func bothForms(op *huma.Operation, next func(*huma.Operation)) {
 func accountForm(op *huma.Operation, next func(*huma.Operation)) {
 	form(op, next, accountPrefix, "", "bearer", "account_id")
 }
+
+// ownForm registers an operation that the official API has not.
+func ownForm(op *huma.Operation, next func(*huma.Operation)) { form(op, next, ownPrefix, "", "bearer") }
 
 func form(op *huma.Operation, next func(*huma.Operation), prefix, suffix, security string, params ...string) {
 	o := *op

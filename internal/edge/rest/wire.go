@@ -21,13 +21,22 @@ type guid string
 
 // Resolve implements huma.ResolverWithPath.
 func (g *guid) Resolve(_ huma.Context, prefix *huma.PathBuffer) []error {
-	id, err := uuid.FromString(string(*g))
-	if (len(*g) != 32 && len(*g) != 36) || err != nil {
+	id, ok := parseGUID(string(*g))
+	if !ok {
 		_, name, _ := strings.Cut(prefix.String(), ".")
 		return []error{fmt.Errorf("%q must be a valid GUID", name)}
 	}
-	*g = guid(id.String())
+	*g = guid(id)
 	return nil
+}
+
+// parseGUID brings an id into the form in which ids are kept.
+func parseGUID(text string) (string, bool) {
+	id, err := uuid.FromString(text)
+	if (len(text) != 32 && len(text) != 36) || err != nil {
+		return "", false
+	}
+	return id.String(), true
 }
 
 // stamp is a time in the API: RFC 3339 in UTC with milliseconds.

@@ -114,7 +114,11 @@ func (db *DB) App(ctx context.Context, id chat.AppID) (directory.App, error) {
 // Apps implements directory.Store.
 func (db *DB) Apps(ctx context.Context, account string, l directory.List) ([]directory.App, int, error) {
 	w := where{}.and(`a.account = ?`, account).search(l.Search, `a.name`, `a.id`).created(l, `a.created_at`)
-	return list(ctx, db, new(appRow), appColumns, `apps a`, w, `a.created_at DESC, a.id`, l)
+	order := `a.created_at DESC, a.id`
+	if l.Ascending {
+		order = `a.created_at, a.id`
+	}
+	return list(ctx, db, new(appRow), appColumns, `apps a`, w, order, l)
 }
 
 // Meeting implements directory.Store.

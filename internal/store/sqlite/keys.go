@@ -6,8 +6,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/parley-chat/parley/internal/auth"
 	"github.com/parley-chat/parley/internal/chat"
 )
 
@@ -39,26 +41,104 @@ func (db *DB) Key(ctx context.Context, name string) ([]byte, error) {
 	return secret, nil
 }
 
-// PutAPIToken stores the hash of an API token of an app; it gives
-// directory.ErrNotFound where there is no such app.
-func (db *DB) PutAPIToken(ctx context.Context, hash []byte, app chat.AppID, name string, at time.Time) error {
+// PutAPIKey implements auth.APIKeyStore; it gives directory.ErrNotFound where
+// there is no such app.
+func (db *DB) PutAPIKey(ctx context.Context, hash []byte, key auth.APIKey) error {
 	return db.update(ctx, func(tx *Tx) error {
-		if err := tx.mustFindApp(app); err != nil {
+		if key.App != "" {
+			if err := tx.mustFindApp(key.App); err != nil {
+				return err
+			}
+		}
+		var count int
+		if _, err := tx.row(`SELECT COUNT(*) FROM api_keys WHERE app IS ?`, []any{orNull(string(key.App))}, &count); err != nil {
 			return err
 		}
-		_, err := tx.exec(`INSERT INTO api_tokens (hash, app, name, created_at) VALUES (?, ?, ?, ?)`,
-			hash, string(app), name, at.UnixMilli())
+		if count >= auth.MaxKeys {
+			return auth.ErrTooManyKeys
+		}
+		_, err := tx.exec(`INSERT INTO api_keys (id, hash, app, name, scopes, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
+			key.ID, hash, orNull(string(key.App)), key.Name, joinScopes(key.Scopes), key.CreatedAt.UnixMilli())
 		return err
 	})
 }
 
-// APITokenApp tells which app the token with this hash belongs to; false where
-// there is no such token.
-func (db *DB) APITokenApp(ctx context.Context, hash []byte) (chat.AppID, bool, error) {
-	var app string
-	err := db.queryRow(ctx, `SELECT app FROM api_tokens WHERE hash = ?`, []any{hash}, &app)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", false, nil
+// orNull gives NULL for "".
+func orNull(text string) any {
+	if text == "" {
+		return nil
 	}
-	return chat.AppID(app), err == nil, classify(err)
+	return text
+}
+
+func joinScopes(scopes []auth.Scope) string {
+	texts := make([]string, len(scopes))
+	for i, s := range scopes {
+		texts[i] = string(s)
+	}
+	return strings.Join(texts, " ")
+}
+
+const apiKeyColumns = `k.id, COALESCE(k.app, ''), k.name, k.scopes, k.created_at`
+
+type apiKeyRow struct {
+	id, app, name, scopes string
+	created               int64
+}
+
+func (r *apiKeyRow) dest() []any { return []any{&r.id, &r.app, &r.name, &r.scopes, &r.created} }
+
+func (r *apiKeyRow) key() auth.APIKey {
+	key := auth.APIKey{ID: r.id, App: chat.AppID(r.app), Name: r.name, CreatedAt: fromMilli(r.created)}
+	for s := range strings.FieldsSeq(r.scopes) {
+		key.Scopes = append(key.Scopes, auth.Scope(s))
+	}
+	return key
+}
+
+// APIKeyByHash implements auth.APIKeyStore.
+func (db *DB) APIKeyByHash(ctx context.Context, hash []byte) (auth.APIKey, error) {
+	var r apiKeyRow
+	err := db.queryRow(ctx, `SELECT `+apiKeyColumns+` FROM api_keys k WHERE k.hash = ?`, []any{hash}, r.dest()...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return auth.APIKey{}, auth.ErrNoKey
+	}
+	if err != nil {
+		return auth.APIKey{}, classify(err)
+	}
+	return r.key(), nil
+}
+
+// APIKeys implements auth.APIKeyStore.
+func (db *DB) APIKeys(ctx context.Context, app chat.AppID) ([]auth.APIKey, error) {
+	rows, err := db.query(ctx, `SELECT `+apiKeyColumns+` FROM api_keys k WHERE ?1 = '' OR k.app = ?1 ORDER BY k.created_at, k.id`, string(app))
+	if err != nil {
+		return nil, classify(err)
+	}
+	defer rows.Close()
+	var keys []auth.APIKey
+	for rows.Next() {
+		var r apiKeyRow
+		if err := rows.Scan(r.dest()...); err != nil {
+			return nil, classify(err)
+		}
+		keys = append(keys, r.key())
+	}
+	return keys, classify(rows.Err())
+}
+
+// DropAPIKey implements auth.APIKeyStore.
+func (db *DB) DropAPIKey(ctx context.Context, app chat.AppID, id string) (auth.APIKey, error) {
+	return changed(ctx, db, func(tx *Tx) (auth.APIKey, error) {
+		var r apiKeyRow
+		found, err := tx.row(`SELECT `+apiKeyColumns+` FROM api_keys k WHERE k.id = ?1 AND (?2 = '' OR k.app = ?2)`, []any{id, string(app)}, r.dest()...)
+		if err != nil {
+			return auth.APIKey{}, err
+		}
+		if !found {
+			return auth.APIKey{}, auth.ErrNoKey
+		}
+		_, err = tx.exec(`DELETE FROM api_keys WHERE id = ?`, id)
+		return r.key(), err
+	})
 }

@@ -61,7 +61,7 @@ func TestAPITokensOpenTheirAppAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		token, err := keys.Create(t.Context(), app.ID, "a test")
+		_, token, err := keys.Create(t.Context(), auth.NewAPIKey{App: app.ID, Name: "a test", Scopes: auth.Scopes()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,17 +72,17 @@ func TestAPITokensOpenTheirAppAlone(t *testing.T) {
 	}
 	for token, app := range tokens {
 		got, err := keys.Check(t.Context(), token)
-		if err != nil || string(got) != app {
-			t.Errorf("checked: %s, %v; want %s", got, err, app)
+		if err != nil || string(got.App) != app {
+			t.Errorf("checked: %+v, %v; want %s", got, err, app)
 		}
 		for _, wrong := range []string{"", "parley_", token[:len(token)-1], token + "A", strings.ToLower(token), "Parley_" + token[7:]} {
-			if got, err := keys.Check(t.Context(), wrong); !errors.Is(err, auth.ErrUnauthorized) || got != "" {
-				t.Errorf("a wrong token opens %q, %v", got, err)
+			if got, err := keys.Check(t.Context(), wrong); !errors.Is(err, auth.ErrUnauthorized) || got.ID != "" {
+				t.Errorf("a wrong token opens %+v, %v", got, err)
 			}
 		}
 		wantNotOnDisk(t, dir, token)
 	}
-	if _, err := keys.Create(t.Context(), "nobody", "a test"); !errors.Is(err, directory.ErrNotFound) {
+	if _, _, err := keys.Create(t.Context(), auth.NewAPIKey{App: "nobody", Name: "a test", Scopes: auth.Scopes()}); !errors.Is(err, directory.ErrNotFound) {
 		t.Errorf("a token for an unknown app: %v", err)
 	}
 }
