@@ -31,6 +31,7 @@ type cli struct {
 
 	Dev     devCommand     `cmd:"" help:"Try Parley on this machine: a chat in the browser, HTTPS included."`
 	Init    initCommand    `cmd:"" help:"Make an app and its API token in a data directory, before the first serve."`
+	Token   tokenCommand   `cmd:"" help:"Make, list and revoke API tokens."`
 	Serve   serveCommand   `cmd:"" help:"Run a server."`
 	Backup  backupCommand  `cmd:"" help:"Copy a data directory, while its server runs, into one file."`
 	Restore restoreCommand `cmd:"" help:"Make a data directory of a backup."`

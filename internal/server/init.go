@@ -30,3 +30,14 @@ func NewApp(ctx context.Context, dir, name string) (app chat.AppID, token string
 	_, token, err = auth.APIKeys{Store: store}.Create(ctx, auth.NewAPIKey{App: made.ID, Name: "init", Scopes: auth.Scopes()})
 	return made.ID, token, err
 }
+
+// WithAPIKeys lets do manage the API keys of a data directory, whether or not a
+// server is using it. What it does holds at once.
+func WithAPIKeys(ctx context.Context, dir string, do func(auth.APIKeys) error) (err error) {
+	store, err := sqlite.Open(ctx, sqlite.Config{Dir: dir, Beside: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return do(auth.APIKeys{Store: store})
+}

@@ -95,7 +95,7 @@ var table = []row{
 
 	// 6: the binary is a thin shell.
 	{6, "cmd/parley", []string{
-		"", "internal/backup", "internal/edge/gate", "internal/server", "internal/dev", "internal/localca", "web",
+		"", "internal/chat", "internal/auth", "internal/backup", "internal/edge/gate", "internal/server", "internal/dev", "internal/localca", "web",
 	}},
 
 	// Contracts come with their suites, which know contracts alone. Only tests

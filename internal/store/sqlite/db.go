@@ -41,6 +41,10 @@ var migrations embed.FS
 type Config struct {
 	// Dir is the data directory. It is made if it does not exist.
 	Dir string
+	// Beside opens the store of a directory that another process may be using,
+	// for a short job: it takes no lock and brings nothing up to date, and so
+	// refuses data that are not there or of another version.
+	Beside bool
 	// Synchronous is SQLite's setting of that name. Default FULL. NORMAL is
 	// faster and loses acknowledged messages when the power fails: it is there
 	// for the test that proves so.
@@ -96,15 +100,12 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := os.MkdirAll(config.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the data directory %s: %w", config.Dir, err)
-	}
-	lock, err := lockDir(config.Dir)
+	lock, err := take(config)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := os.Lstat(RestoringPath(config.Dir)); err == nil {
-		_ = lock.Close()
+		_ = lock.Close() // one that is nil says so, and no more
 		return nil, fmt.Errorf("a restore into %s was not finished: empty the directory and restore again", config.Dir)
 	}
 	db := &DB{
@@ -118,6 +119,21 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	}
 	db.start()
 	return db, nil
+}
+
+// take makes the directory and takes it for this process, unless the store is
+// opened beside another: then nothing is locked.
+func take(config Config) (*os.File, error) {
+	if config.Beside {
+		if _, err := os.Stat(filepath.Join(config.Dir, "parley.db")); err != nil {
+			return nil, fmt.Errorf("there is no data in %s: %w", config.Dir, err)
+		}
+		return nil, nil
+	}
+	if err := os.MkdirAll(config.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data directory %s: %w", config.Dir, err)
+	}
+	return lockDir(config.Dir)
 }
 
 // lockDir takes the directory for this process. The lock goes with the
@@ -147,7 +163,7 @@ func (db *DB) open(ctx context.Context) error {
 		return err
 	}
 	db.pool.SetMaxOpenConns(1)
-	if err := migrate(ctx, db.pool); err != nil {
+	if err := migrate(ctx, db.pool, db.config.Beside); err != nil {
 		return err
 	}
 	if db.conn, err = db.pool.Conn(ctx); err != nil {
@@ -157,8 +173,10 @@ func (db *DB) open(ctx context.Context) error {
 		return err
 	}
 	// Whoever held a lease was a process that has ended.
-	if _, err := db.conn.ExecContext(ctx, `UPDATE deliveries SET leased_until = 0 WHERE leased_until > 0`); err != nil {
-		return err
+	if !db.config.Beside {
+		if _, err := db.conn.ExecContext(ctx, `UPDATE deliveries SET leased_until = 0 WHERE leased_until > 0`); err != nil {
+			return err
+		}
 	}
 	db.read.SetMaxOpenConns(4)
 	db.read.SetMaxIdleConns(4)
@@ -191,8 +209,9 @@ func (db *DB) dsn(lock string, queryOnly bool) string {
 	return "file:" + (&url.URL{Path: DatabasePath(db.config.Dir)}).EscapedPath() + "?" + q.Encode()
 }
 
-// migrate brings the schema up to date, and refuses one from the future.
-func migrate(ctx context.Context, db *sql.DB) error {
+// migrate brings the schema up to date, unless it only looks, and refuses one
+// from the future.
+func migrate(ctx context.Context, db *sql.DB, look bool) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -209,6 +228,12 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	}
 	if current > newest {
 		return fmt.Errorf("the data is of version %d, this parley knows versions up to %d: use a newer parley", current, newest)
+	}
+	if look {
+		if current < newest {
+			return fmt.Errorf("the data is of version %d, this parley wants version %d: start the server once", current, newest)
+		}
+		return nil
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("bringing the data up to date: %w", err)
@@ -237,7 +262,9 @@ func (db *DB) release() error {
 	if db.pool != nil {
 		errs = append(errs, db.pool.Close())
 	}
-	errs = append(errs, db.lock.Close())
+	if db.lock != nil {
+		errs = append(errs, db.lock.Close())
+	}
 	return errors.Join(errs...)
 }
 

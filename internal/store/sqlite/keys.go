@@ -79,7 +79,7 @@ func joinScopes(scopes []auth.Scope) string {
 	return strings.Join(texts, " ")
 }
 
-const apiKeyColumns = `k.id, COALESCE(k.app, ''), k.name, k.scopes, k.created_at`
+const columnsOfKeys = `k.id, COALESCE(k.app, ''), k.name, k.scopes, k.created_at`
 
 type apiKeyRow struct {
 	id, app, name, scopes string
@@ -99,7 +99,7 @@ func (r *apiKeyRow) key() auth.APIKey {
 // APIKeyByHash implements auth.APIKeyStore.
 func (db *DB) APIKeyByHash(ctx context.Context, hash []byte) (auth.APIKey, error) {
 	var r apiKeyRow
-	err := db.queryRow(ctx, `SELECT `+apiKeyColumns+` FROM api_keys k WHERE k.hash = ?`, []any{hash}, r.dest()...)
+	err := db.queryRow(ctx, `SELECT `+columnsOfKeys+` FROM api_keys k WHERE k.hash = ?`, []any{hash}, r.dest()...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return auth.APIKey{}, auth.ErrNoKey
 	}
@@ -111,7 +111,7 @@ func (db *DB) APIKeyByHash(ctx context.Context, hash []byte) (auth.APIKey, error
 
 // APIKeys implements auth.APIKeyStore.
 func (db *DB) APIKeys(ctx context.Context, app chat.AppID) ([]auth.APIKey, error) {
-	rows, err := db.query(ctx, `SELECT `+apiKeyColumns+` FROM api_keys k WHERE ?1 = '' OR k.app = ?1 ORDER BY k.created_at, k.id`, string(app))
+	rows, err := db.query(ctx, `SELECT `+columnsOfKeys+` FROM api_keys k WHERE ?1 = '' OR k.app = ?1 ORDER BY k.created_at, k.id`, string(app))
 	if err != nil {
 		return nil, classify(err)
 	}
@@ -131,7 +131,7 @@ func (db *DB) APIKeys(ctx context.Context, app chat.AppID) ([]auth.APIKey, error
 func (db *DB) DropAPIKey(ctx context.Context, app chat.AppID, id string) (auth.APIKey, error) {
 	return changed(ctx, db, func(tx *Tx) (auth.APIKey, error) {
 		var r apiKeyRow
-		found, err := tx.row(`SELECT `+apiKeyColumns+` FROM api_keys k WHERE k.id = ?1 AND (?2 = '' OR k.app = ?2)`, []any{id, string(app)}, r.dest()...)
+		found, err := tx.row(`SELECT `+columnsOfKeys+` FROM api_keys k WHERE k.id = ?1 AND (?2 = '' OR k.app = ?2)`, []any{id, string(app)}, r.dest()...)
 		if err != nil {
 			return auth.APIKey{}, err
 		}
