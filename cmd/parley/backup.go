@@ -58,13 +58,16 @@ type restoreCommand struct {
 	From    string `help:"Backup to restore. - reads standard input." required:"" placeholder:"FILE"`
 	Data    string `help:"Data directory to make; it must be empty or not exist." required:"" type:"path" env:"PARLEY_DATA"`
 	NewKeys bool   `name:"new-keys" help:"Let the server make new keys. Participants' tokens and links to files that were given out stop working; API tokens go on."`
+
+	NoWebhooks bool `name:"no-webhooks" help:"Switch all webhooks off and drop what waits to be delivered, for a copy beside the original."`
 }
 
 // Help implements kong.HelpProvider.
 func (restoreCommand) Help() string {
 	return `Run it as the user who will run the server. Sessions that were live at the time of the backup go on; ` +
 		`those of their peers who do not come back within a minute of the server's start have left. ` +
-		`Use --new-keys for a copy that is not to let in the people of the original.
+		`Webhooks may be delivered a second time. ` +
+		`For a copy beside the original, use --new-keys, so that the people of one are not let into the other, and --no-webhooks.
 
 If it fails or is interrupted, the directory is as it was.
 
@@ -81,7 +84,9 @@ func (c restoreCommand) Run(ctx context.Context) error {
 		}
 		defer from.Close()
 	}
-	m, err := backup.Restore(ctx, backup.Target{From: from, Dir: c.Data, NewKeys: c.NewKeys, Progress: progress(os.Stderr)})
+	m, err := backup.Restore(ctx, backup.Target{
+		From: from, Dir: c.Data, NewKeys: c.NewKeys, NoWebhooks: c.NoWebhooks, Progress: progress(os.Stderr),
+	})
 	if err != nil {
 		return err
 	}

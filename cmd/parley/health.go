@@ -13,8 +13,9 @@ import (
 )
 
 type healthCommand struct {
-	URL     string        `arg:"" optional:"" name:"url" help:"What to ask; without a path, /readyz is asked." default:"http://localhost:8443" env:"PARLEY_HEALTH_URL"`
-	Timeout time.Duration `help:"How long to wait for the answer." default:"5s"`
+	URL     string        `arg:"" optional:"" name:"url" help:"What to ask; without a path, /readyz is asked." default:"http://127.0.0.1:8443" env:"PARLEY_HEALTH_URL"`
+	Timeout time.Duration `help:"How long to wait for an answer." default:"5s"`
+	Wait    time.Duration `help:"How long to ask again where the server is not ready, or not there yet."`
 }
 
 // Help implements kong.HelpProvider.
@@ -33,19 +34,46 @@ func (c healthCommand) Run(ctx context.Context, out io.Writer) error {
 	if strings.Trim(u.Path, "/") == "" {
 		u.Path = "/readyz"
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-	if err != nil {
-		return err
-	}
-	client := &http.Client{Transport: &http.Transport{
+	client := &http.Client{Timeout: c.Timeout, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: onThisMachine(u.Hostname())}, //nolint:gosec // nobody is in between
 	}}
 	defer client.CloseIdleConnections()
-	answer, err := client.Do(r)
+	said, err := c.ask(ctx, client, u.String())
 	if err != nil {
 		return fmt.Errorf("not ready: %w", err)
+	}
+	_, err = fmt.Fprintln(out, said)
+	return err
+}
+
+// ask asks until the server is ready or the time is over.
+func (c healthCommand) ask(ctx context.Context, client *http.Client, to string) (string, error) {
+	const pause = 100 * time.Millisecond
+	over := time.Now().Add(c.Wait)
+	again := time.NewTicker(pause)
+	defer again.Stop()
+	for {
+		said, err := once(ctx, client, to)
+		if err == nil || !time.Now().Before(over) {
+			return said, err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
+}
+
+// once asks once, and gives the line that is answered.
+func once(ctx context.Context, client *http.Client, to string) (string, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, to, nil)
+	if err != nil {
+		return "", err
+	}
+	answer, err := client.Do(r)
+	if err != nil {
+		return "", err
 	}
 	defer answer.Body.Close()
 	// A line of it is shown; a page of something else is not.
@@ -53,10 +81,9 @@ func (c healthCommand) Run(ctx context.Context, out io.Writer) error {
 	said, _ := io.ReadAll(io.LimitReader(answer.Body, longest))
 	line, _, _ := strings.Cut(strings.TrimSpace(string(said)), "\n")
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("not ready: %s: %s", answer.Status, line)
+		return "", fmt.Errorf("%s: %s", answer.Status, line)
 	}
-	_, err = fmt.Fprintln(out, line)
-	return err
+	return line, nil
 }
 
 // onThisMachine tells whether a host can be no other machine.

@@ -23,7 +23,10 @@ type Target struct {
 	Dir string
 	// NewKeys lets the server make new keys: the tokens of participants and
 	// the links to files that were given out stop working.
-	NewKeys  bool
+	NewKeys bool
+	// NoWebhooks switches all webhooks off.
+	NoWebhooks bool
+
 	Progress Progress
 }
 
@@ -129,7 +132,7 @@ func (t Target) gather(ctx context.Context) (Manifest, error) {
 	if err := opened.Close(); err != nil {
 		return m, err
 	}
-	return m, sqlite.Renew(ctx, database, t.NewKeys)
+	return m, sqlite.Renew(ctx, database, sqlite.Renewal{NewKeys: t.NewKeys, NoWebhooks: t.NoWebhooks})
 }
 
 // writeFile writes a new file, durably.

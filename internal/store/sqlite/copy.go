@@ -158,17 +158,41 @@ func ForgetBytes(ctx context.Context, path string, uploads []string) error {
 	return nil
 }
 
+// Renewal tells what else of a database is renewed.
+type Renewal struct {
+	// NewKeys takes the server's keys out. New ones are made when they are
+	// asked for.
+	NewKeys bool
+	// NoWebhooks switches all webhooks off and drops what waits to be delivered.
+	NoWebhooks bool
+}
+
+// firstWebhooks is the version of the schema that has them first.
+const firstWebhooks = 20
+
 // Renew gives every meeting of a database a new epoch, so that nobody takes
 // what is numbered from now on for what was numbered before: a copy that is put
-// to use goes on from an earlier point. With newKeys the keys of the server go,
-// too; new ones are made when they are asked for. Nothing else may use the file.
-func Renew(ctx context.Context, path string, newKeys bool) error {
+// to use goes on from an earlier point. Nothing else may use the file.
+func Renew(ctx context.Context, path string, r Renewal) error {
 	err := change(ctx, path, func(conn *sql.Conn) error {
-		_, err := conn.ExecContext(ctx, `UPDATE meetings SET epoch = lower(hex(randomblob(16)))`)
-		if err == nil && newKeys {
-			_, err = conn.ExecContext(ctx, `DELETE FROM keys`)
+		var version int64
+		if err := conn.QueryRowContext(ctx, `SELECT MAX(version_id) FROM goose_db_version WHERE is_applied`).Scan(&version); err != nil {
+			return err
 		}
-		return err
+		statements := []string{`UPDATE meetings SET epoch = lower(hex(randomblob(16)))`}
+		if r.NewKeys {
+			statements = append(statements, `DELETE FROM keys`)
+		}
+		if r.NoWebhooks && version >= firstWebhooks {
+			statements = append(statements, `UPDATE webhooks SET enabled = 0`,
+				`UPDATE deliveries SET due_at = NULL, leased_until = 0 WHERE due_at IS NOT NULL`)
+		}
+		for _, s := range statements {
+			if _, err := conn.ExecContext(ctx, s); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("renewing the epochs: %w", classify(err))

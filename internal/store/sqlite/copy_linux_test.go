@@ -110,7 +110,7 @@ func TestRenew(t *testing.T) {
 	tk.close()
 	epochs := map[string]bool{before.Epoch: true}
 	for _, newKeys := range []bool{false, true} {
-		tk.must(sqlite.Renew(t.Context(), sqlite.DatabasePath(tk.dir), newKeys))
+		tk.must(sqlite.Renew(t.Context(), sqlite.DatabasePath(tk.dir), sqlite.Renewal{NewKeys: newKeys}))
 		wantClean(t, tk.dir)
 		tk.open()
 		after, err := tk.Position(t.Context(), tk.meeting)
@@ -133,6 +133,24 @@ func TestRenew(t *testing.T) {
 	tk.must(raw(t, tk.dir).QueryRowContext(t.Context(), `SELECT count(DISTINCT epoch) FROM meetings`).Scan(&epochsLeft))
 	if epochsLeft != 3 {
 		t.Errorf("3 meetings have %d epochs", epochsLeft)
+	}
+}
+
+// A copy beside the original must not speak in its name.
+func TestRenewWithoutWebhooks(t *testing.T) {
+	tk := busy(t)
+	rawExec(t, tk.dir, `INSERT INTO webhooks (id, app, name, url, events, enabled, created_at, updated_at)
+		SELECT 'w', id, 'name', 'https://example.com/', 'meeting.started', 1, 0, 0 FROM apps`)
+	rawExec(t, tk.dir, `INSERT INTO deliveries (id, webhook, event, body, created_at, due_at) VALUES ('d', 'w', 'meeting.started', '{}', 0, 1)`)
+	for _, without := range []bool{false, true} {
+		tk.must(sqlite.Renew(t.Context(), sqlite.DatabasePath(tk.dir), sqlite.Renewal{NoWebhooks: without}))
+		wantClean(t, tk.dir)
+		var left int
+		tk.must(raw(t, tk.dir).QueryRowContext(t.Context(), `SELECT (SELECT count(*) FROM webhooks WHERE enabled) +
+			(SELECT count(*) FROM deliveries WHERE due_at IS NOT NULL)`).Scan(&left))
+		if (left == 0) != without {
+			t.Errorf("with no webhooks wanted %v, %d are on or wait", without, left)
+		}
 	}
 }
 
