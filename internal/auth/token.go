@@ -105,6 +105,9 @@ func (t Tokens) parse(token string) (*claims, error) {
 	if len(token) > MaxToken {
 		return nil, errors.New("the token is too long")
 	}
+	if strings.ContainsAny(token, "\r\n") { // which the decoder would skip
+		return nil, errors.New("the token has line breaks")
+	}
 	parser := jwt.NewParser(
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
 		jwt.WithExpirationRequired(),

@@ -249,6 +249,18 @@ func signedRaw(key []byte, payload string) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(hs256(key)(text))
 }
 
+// Decoders of base64 skip line breaks: the same token would have many forms.
+func TestTokenHasOneForm(t *testing.T) {
+	who, preset := someone(t)
+	tokens := tokensAt(start())
+	token := mint(t, tokens, who, preset)
+	for _, other := range []string{token + "\n", token + "\r", "\n" + token, token[:len(token)-5] + "\r\n" + token[len(token)-5:], token + "=", token + " "} {
+		if _, err := tokens.Verify(other); !errors.Is(err, auth.ErrUnauthorized) {
+			t.Errorf("%q is good, too: %v", other, err)
+		}
+	}
+}
+
 func TestTokenWithoutAClaimIsRefused(t *testing.T) {
 	tokens := tokensAt(start())
 	header := map[string]any{"alg": "HS256", "typ": "JWT"}

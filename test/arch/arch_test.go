@@ -109,6 +109,8 @@ var table = []row{
 	{7, "test/peer", []string{"protocol/..."}},
 	{7, "test/powercut", nil},
 	{7, "test/raw", nil},
+	{7, "test/hostile", []string{"protocol/...", "test/raw"}},
+	{7, "test/hostile/cmd", []string{"test/hostile"}},
 	{7, "test/slow", []string{"test/peer"}},
 
 	// What runs the tests, and what writes pages.
