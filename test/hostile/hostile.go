@@ -165,7 +165,7 @@ func (a *Attacker) mustRefuse(ctx context.Context, what, query string) error {
 	case !ok:
 		return fmt.Errorf("%s: %w", what, err)
 	case status < 400 || status > 499:
-		return fmt.Errorf("%s: answered %d", what, status)
+		return fmt.Errorf("%s: %w", what, status)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/url"
 	"strings"
 
@@ -69,9 +70,7 @@ func badTokens(ctx context.Context, a *Attacker) error {
 		"1 MB":                     strings.Repeat("A", 1<<20),
 		"nested JSON":              sign(hs256, encode(strings.Repeat(`{"a":`, 2000)+"1"+strings.Repeat("}", 2000)), "secret"),
 	}
-	for name, token := range a.Foreign.Tokens {
-		tokens[name] = token
-	}
+	maps.Copy(tokens, a.Foreign.Tokens)
 	for name, token := range tokens {
 		if err := a.mustRefuse(ctx, name, a.query(token, newID())); err != nil {
 			return err

@@ -108,7 +108,7 @@ func (a *Attacker) say(ctx context.Context, number int, request string) error {
 	go func() { _, _ = io.WriteString(c, request) }() // the server may hang up amidst
 	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
-		return nil //nolint:nilerr // it need not answer
+		return nil // it need not answer
 	}
 	defer answer.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<20))

@@ -30,7 +30,6 @@ type world struct {
 	server *server.Server
 	addr   string
 	app    chat.AppID
-	key    []byte // that signs tokens, as nobody outside knows it
 }
 
 func newWorld(t *testing.T) *world {
