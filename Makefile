@@ -17,14 +17,22 @@ TOOL := go tool -modfile=tools/go.mod
 SOAK ?= ./test/...
 export FUZZTIME ?= 60s
 
+# What servers log in tests, for check-logs. A folder for each run: Go's cache of
+# test results knows by it that there is something to be made anew.
+ifndef PARLEY_TEST_LOGS
+PARLEY_TEST_LOGS := $(or $(TMPDIR),/tmp)/parley-test-logs-$(shell date +%s)-$(shell echo $$PPID)
+endif
+export PARLEY_TEST_LOGS
+export PARLEY_E2E_LOGS ?= $(PARLEY_TEST_LOGS)/e2e
+
 .NOTPARALLEL:
-.PHONY: all build test setup generate limits check-generated fmt lint test-go test-web test-demo test-e2e soak bench-slow fuzz clean
+.PHONY: all build test setup generate limits check-generated fmt lint test-go test-web test-demo test-e2e check-logs soak bench-slow fuzz clean
 all: build
 
 build:
 	go build -o parley ./cmd/parley
 
-test: setup lint check-generated test-go test-web test-demo test-e2e
+test: setup lint check-generated test-go test-web test-demo test-e2e check-logs
 
 ## what tests need
 
@@ -79,6 +87,12 @@ test-demo: web/node_modules/.package-lock.json
 # The official SDK, unmodified, in Chromium, on a real server.
 test-e2e: web/e2e/node_modules/.package-lock.json
 	cd web/e2e && ../../scripts/nodetest npm test --silent
+
+# No log of any server that ran in the tests above may hold what people said,
+# are called, or prove themselves by. It runs behind them, in the same make.
+check-logs:
+	go run ./scripts/checklogs $(PARLEY_TEST_LOGS) socket conformance crash hostile slow dev demo e2e
+	rm -rf $(PARLEY_TEST_LOGS)
 
 # Power cuts and crashes, many more of them than in "make test".
 soak:

@@ -13,12 +13,13 @@ import (
 
 	"github.com/parley-chat/parley/internal/dev"
 	"github.com/parley-chat/parley/internal/server"
+	"github.com/parley-chat/parley/test/logs"
 )
 
 func newServer(t *testing.T, dir string) *server.Server {
 	t.Helper()
 	s, err := server.New(t.Context(), server.Config{
-		Dir: dir, PublicURL: "https://api.localhost:8443", ICEAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),
+		Dir: dir, PublicURL: "https://api.localhost:8443", ICEAddr: "127.0.0.1:0", Logger: logs.Logger("dev"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -32,6 +33,7 @@ func prepare(t *testing.T, dir string, s *server.Server) dev.Setup {
 	if err != nil {
 		t.Fatal(err)
 	}
+	logs.Secret(setup.APIToken)
 	return setup
 }
 

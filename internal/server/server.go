@@ -65,6 +65,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.Logger.Debug("the data directory is open", "dir", config.Dir)
 	s := &Server{config: config, store: store, gate: gate.New(config.Gate)}
 	if err := s.build(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -106,15 +106,17 @@ var table = []row{
 	{7, "internal/session/sessiontest", []string{"internal/chat", "internal/directory", "internal/journal", "internal/session"}},
 	{7, "internal/journal/journaltest", []string{"internal/chat", "internal/directory", "internal/journal", "internal/session"}},
 	{7, "internal/kv/kvtest", []string{"internal/chat", "internal/directory", "internal/journal", "internal/kv", "internal/session"}},
-	{7, "test/peer", []string{"protocol/..."}},
+	{6, "test/logs", nil},
+	{7, "test/peer", []string{"protocol/...", "test/logs"}},
 	{7, "test/powercut", nil},
 	{7, "test/raw", nil},
 	{7, "test/hostile", []string{"protocol/...", "test/raw"}},
-	{7, "test/hostile/cmd", []string{"test/hostile"}},
-	{7, "test/slow", []string{"test/peer"}},
+	{8, "test/hostile/cmd", []string{"test/hostile"}},
+	{7, "test/slow", []string{"test/logs", "test/peer"}},
 
 	// What runs the tests, and what writes pages.
 	{7, "scripts/gotest", nil},
+	{7, "scripts/checklogs", nil},
 	{7, "scripts/limits", nil},
 }
 

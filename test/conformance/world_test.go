@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -37,6 +36,7 @@ import (
 	"github.com/parley-chat/parley/internal/server"
 	"github.com/parley-chat/parley/protocol"
 	"github.com/parley-chat/parley/protocol/rtkwire"
+	"github.com/parley-chat/parley/test/logs"
 	"github.com/parley-chat/parley/test/raw"
 )
 
@@ -143,7 +143,7 @@ func newWorld(t *testing.T) *world {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	s, err := server.New(ctx, server.Config{
-		Dir: t.TempDir(), PublicURL: "https://api.example.com", ICEAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),
+		Dir: t.TempDir(), PublicURL: "https://api.example.com", ICEAddr: "127.0.0.1:0", Logger: logs.Logger("conformance"),
 	})
 	must(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -176,6 +176,7 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	token, err := s.Tokens.Mint(auth.Identity{App: app.ID, Meeting: m.ID, Participant: p.ID}, p.Preset)
 	must(t, err)
+	logs.Secret(token)
 	query := url.Values{"roomID": {string(m.ID)}, "peerID": {peerID}, "authToken": {token}, "ping": {"true"}}
 	return &world{
 		ctx: ctx, addr: l.Addr().String(), path: "/ws?" + query.Encode(), tlsAddr: secure.Addr().String(), authority: pool,

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/parley-chat/parley/test/logs"
 )
 
 // child is a server in a process of its own. It is killed, by its process id,
@@ -52,10 +54,10 @@ func start(ctx context.Context, tb testing.TB, data string, flags ...string) *ch
 // launch is start without the waiting.
 func launch(tb testing.TB, data string, flags ...string) *child {
 	tb.Helper()
-	args := append([]string{"dev", "--json", "--data", data, "--http-port", "0", "--https-port", "0"}, flags...)
+	args := append([]string{"dev", "--json", "--data", data, "--http-port", "0", "--https-port", "0", "--log-level", "debug"}, flags...)
 	c := &child{cmd: exec.Command(binary, args...), ready: make(chan address, 1), ended: make(chan struct{})}
 	c.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PARLEY_") })
-	c.cmd.Stderr = &c.log
+	c.cmd.Stderr = io.MultiWriter(&c.log, logs.Writer("crash"))
 	out, err := c.cmd.StdoutPipe()
 	if err != nil {
 		tb.Fatal(err)

@@ -3,7 +3,6 @@ package hostile
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -20,6 +19,7 @@ import (
 	"github.com/parley-chat/parley/internal/server"
 	"github.com/parley-chat/parley/protocol"
 	"github.com/parley-chat/parley/protocol/rtkwire"
+	"github.com/parley-chat/parley/test/logs"
 	"github.com/parley-chat/parley/test/peer"
 )
 
@@ -34,10 +34,12 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	logs.Secret(Scripts()...)
+	logs.Secret("secret.txt")
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	t.Cleanup(cancel)
 	s, err := server.New(ctx, server.Config{
-		Dir: t.TempDir(), PublicURL: "http://parley.example", ICEAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),
+		Dir: t.TempDir(), PublicURL: "http://parley.example", ICEAddr: "127.0.0.1:0", Logger: logs.Logger("hostile"),
 	})
 	must(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -78,6 +80,7 @@ func (w *world) invite(app chat.AppID, meeting chat.MeetingID, name, preset stri
 	w.Helper()
 	p, err := w.server.Directory.AddParticipant(w.ctx, app, meeting, directory.NewParticipant{CustomID: "c-" + name, Name: name, PresetName: preset})
 	must(w.T, err)
+	logs.Secret(name)
 	return person{p.ID, w.token(w.server.Tokens, app, meeting, p.ID, p.Preset)}
 }
 
@@ -85,6 +88,7 @@ func (w *world) token(tokens auth.Tokens, app chat.AppID, meeting chat.MeetingID
 	w.Helper()
 	token, err := tokens.Mint(auth.Identity{App: app, Meeting: meeting, Participant: who}, preset)
 	must(w.T, err)
+	logs.Secret(token)
 	return token
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/parley-chat/parley/protocol"
 	"github.com/parley-chat/parley/protocol/rtkwire"
+	"github.com/parley-chat/parley/test/logs"
 )
 
 // Peer is one connection. Requests may be made by any goroutine; pushes are
@@ -62,6 +63,7 @@ func Dial(ctx context.Context, base, token string, o Options) (*Peer, error) {
 	if o.ID == "" {
 		o.ID = uuid.Must(uuid.NewV4()).String()
 	}
+	logs.Secret(token)
 	query := url.Values{
 		"roomID": {o.Meeting}, "peerID": {o.ID}, "authToken": {token}, "ping": {"true"}, "capabilities": {"2"},
 	}
@@ -165,6 +167,7 @@ func (p *Peer) NewID() string {
 
 // Send sends a request and does not wait.
 func (p *Peer) Send(ctx context.Context, id string, event protocol.Event, payload proto.Message) error {
+	logs.Secret(said(payload)...)
 	f := &rtkwire.Frame{Event: uint32(event), Id: proto.String(id)}
 	if payload != nil {
 		raw, err := proto.Marshal(payload)
@@ -178,6 +181,29 @@ func (p *Peer) Send(ctx context.Context, id string, event protocol.Event, payloa
 		return err
 	}
 	return p.Write(ctx, websocket.MessageBinary, raw)
+}
+
+// said gives what a request holds that no log may hold.
+func said(payload proto.Message) []string {
+	switch m := payload.(type) {
+	case *rtkwire.SendToRoom:
+		return []string{m.GetPayload()}
+	case *rtkwire.SendToPeers:
+		return []string{m.GetPayload()}
+	case *rtkwire.EditMessage:
+		return []string{m.GetPayload()}
+	case *rtkwire.JoinRoomRequest:
+		return []string{m.GetPeer().GetDisplayName()}
+	case *rtkwire.Broadcast:
+		return []string{string(m.GetPayload())}
+	case *rtkwire.StoreWrite:
+		var all []string
+		for _, k := range m.GetKeys() {
+			all = append(all, string(k.GetPayload()))
+		}
+		return all
+	}
+	return nil
 }
 
 // Write sends any message.

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/parley-chat/parley/test/logs"
 )
 
 // server is the real binary in a process of its own.
@@ -37,8 +39,8 @@ func start(ctx context.Context, dir string) (*server, error) {
 	if said, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the server: %w\n%s", err, said)
 	}
-	s := &server{cmd: exec.CommandContext(ctx, binary, "dev", "--json", "--data", filepath.Join(dir, "data"), "--http-port", "0", "--https-port", "0")}
-	s.cmd.Stderr = &s.log
+	s := &server{cmd: exec.CommandContext(ctx, binary, "dev", "--json", "--data", filepath.Join(dir, "data"), "--http-port", "0", "--https-port", "0", "--log-level", "debug")}
+	s.cmd.Stderr = io.MultiWriter(&s.log, logs.Writer("slow"))
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

@@ -5,7 +5,6 @@ package socket_test
 import (
 	"context"
 	"database/sql"
-	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
@@ -22,6 +21,7 @@ import (
 	"github.com/parley-chat/parley/internal/server"
 	"github.com/parley-chat/parley/protocol"
 	"github.com/parley-chat/parley/protocol/rtkwire"
+	"github.com/parley-chat/parley/test/logs"
 	"github.com/parley-chat/parley/test/peer"
 )
 
@@ -57,7 +57,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) start() {
 	w.Helper()
 	s, err := server.New(w.ctx, server.Config{
-		Dir: w.dir, PublicURL: "https://api.example.com", ICEAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),
+		Dir: w.dir, PublicURL: "https://api.example.com", ICEAddr: "127.0.0.1:0", Logger: logs.Logger("socket"),
 		Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
 	})
 	if err != nil {
@@ -117,6 +117,7 @@ func (w *world) inviteTo(meeting chat.MeetingID, name, preset string) person {
 	if err != nil {
 		w.Fatal(err)
 	}
+	logs.Secret(token, name, "c-"+name)
 	return person{p.ID, meeting, token}
 }
 

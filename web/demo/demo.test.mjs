@@ -5,6 +5,8 @@
 //   PARLEY_DEMO_SCREENSHOT  where to write a picture of the page at the end, as PNG
 //   CHROMIUM                the browser, if not /usr/bin/chromium
 import assert from "node:assert/strict";
+import { appendFileSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { chromium } from "playwright-core";
 
@@ -28,7 +30,18 @@ let page;
 let complaints;
 let count = 0;
 /** A text that no other message in the meeting has, however often the tests ran on it. */
-const unique = (text) => `${text} ${Date.now().toString(36)}${count++}`;
+const unique = (text) => {
+  const made = `${text} ${Date.now().toString(36)}${count++}`;
+  remember(made);
+  return made;
+};
+/** What no log of the server may hold; see scripts/checklogs. */
+function remember(text) {
+  const folder = process.env.PARLEY_TEST_LOGS;
+  if (!folder) return;
+  mkdirSync(join(folder, "secrets"), { recursive: true });
+  appendFileSync(join(folder, "secrets", `demo-${process.pid}.txt`), `${JSON.stringify(text)}\n`);
+}
 
 before(async () => {
   browser = await chromium.launch({

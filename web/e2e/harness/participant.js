@@ -1,5 +1,6 @@
 import { eventually, SOON } from './eventually.js';
 import { REFUSED, readFrame, refusalText } from './frame.js';
+import { secret } from './secrets.js';
 
 /** How long one call into the SDK may take, in milliseconds: more than its own limit for an answer, 20 s. */
 const CALL_LIMIT = 30_000;
@@ -46,6 +47,7 @@ export class Participant {
     this.name = who.name;
     this.userId = who.id;
     this.token = who.token;
+    secret(who.name, who.token);
   }
 
   /** Opens the page of an app, without anything done in it yet. */
@@ -123,6 +125,7 @@ export class Participant {
 
   /** Calls a method of the SDK's meeting.chat; files are described by attachment(). */
   chat(method, ...args) {
+    if (/^(send|edit)/.test(method)) secret(args);
     return this.#call('chat', method, args);
   }
 
