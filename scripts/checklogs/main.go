@@ -92,7 +92,7 @@ var forms = map[string]*regexp.Regexp{
 }
 
 // check looks through one log.
-func check(name string, s secrets, out io.Writer) (lines, leaks int, err error) {
+func check(name string, s *secrets, out io.Writer) (lines, leaks int, err error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return 0, 0, err
@@ -111,7 +111,7 @@ func check(name string, s secrets, out io.Writer) (lines, leaks int, err error) 
 }
 
 // inLine tells what is in a line that should not be.
-func inLine(line []byte, s secrets) []string {
+func inLine(line []byte, s *secrets) []string {
 	var found []string
 	for what, form := range forms {
 		if form.Match(line) {
@@ -134,8 +134,8 @@ type secrets struct {
 	count int
 }
 
-func readSecrets(folder string) (secrets, error) {
-	s := secrets{by: make(map[string][]string)}
+func readSecrets(folder string) (*secrets, error) {
+	s := &secrets{by: make(map[string][]string)}
 	files, err := filepath.Glob(filepath.Join(folder, "*.txt"))
 	if err != nil {
 		return s, err
@@ -172,7 +172,7 @@ func (s *secrets) add(text string) {
 
 // in finds a secret in a line, as words of their own: "hello!" is not in
 // "othello!x".
-func (s secrets) in(line []byte) (string, bool) {
+func (s *secrets) in(line []byte) (string, bool) {
 	for i := 0; i+stem <= len(line); i++ {
 		for _, text := range s.by[string(line[i:i+stem])] {
 			if bytes.HasPrefix(line[i:], []byte(text)) && (i == 0 || !isWord(line[i-1]) || !isWord(text[0])) &&
