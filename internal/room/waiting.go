@@ -168,8 +168,10 @@ func (r *Room) letGo(match func(*waiter) bool, word []byte, admitted bool) {
 		}
 		r.dropWaiter(w)
 	}
-	r.queue = stay
-	r.callAcceptors()
+	if len(stay) < len(r.queue) {
+		r.queue = stay
+		r.callAcceptors()
+	}
 }
 
 // forgetWaiter takes one out of those who wait.
@@ -218,9 +220,6 @@ func (r *Room) stepBack(w *waiter, f *Feed) {
 
 // hostCame lets all in who have waited for a host.
 func (r *Room) hostCame() {
-	if len(r.queue) == 0 {
-		return
-	}
 	r.letGo(func(w *waiter) bool { return w.Rights.Waiting == chat.WaitForHost }, r.hub.codec.Admitted(), true)
 }
 

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/parley-chat/parley/internal/directory"
 	"github.com/parley-chat/parley/protocol"
 	"github.com/parley-chat/parley/protocol/rtkwire"
 	"github.com/parley-chat/parley/test/peer"
@@ -20,36 +21,98 @@ import (
 // gap, no count may tell.
 func TestThirdPeerCannotTellThatOthersWhisper(t *testing.T) {
 	t.Parallel()
-	quiet := thirdPeersView(t, false)
-	whispering := thirdPeersView(t, true)
-	for i := range max(len(quiet), len(whispering)) {
+	wantSameView(t, "group_call_host", (*world).whisperAndRegret)
+}
+
+// TestThirdPeerCannotTellThatOthersAreHidden does the same with hidden peers
+// that come, are renamed, ask, and go.
+func TestThirdPeerCannotTellThatOthersAreHidden(t *testing.T) {
+	t.Parallel()
+	wantSameView(t, "group_call_host", (*world).haunt)
+}
+
+// TestThirdPeerCannotTellThatOthersWait does the same with others who wait to
+// be let in, are turned away, or give up.
+func TestThirdPeerCannotTellThatOthersWait(t *testing.T) {
+	t.Parallel()
+	wantSameView(t, "group_call_participant", (*world).waitInVain)
+}
+
+// wantSameView demands that the third peer's view is the same with and without
+// something that goes on between others.
+func wantSameView(t *testing.T, preset string, secret func(w *world, alice, bob *peer.Peer, n int)) {
+	t.Helper()
+	without := thirdPeersView(t, preset, func(*world, *peer.Peer, *peer.Peer, int) {})
+	with := thirdPeersView(t, preset, secret)
+	for i := range max(len(without), len(with)) {
 		a, b := "(nothing)", "(nothing)"
-		if i < len(quiet) {
-			a = quiet[i]
+		if i < len(without) {
+			a = without[i]
 		}
-		if i < len(whispering) {
-			b = whispering[i]
+		if i < len(with) {
+			b = with[i]
 		}
 		if a != b {
 			t.Fatalf("frame %d is\n%s\nwithout private traffic and\n%s\nwith it", i, a, b)
 		}
 	}
-	if len(quiet) < 20 {
-		t.Fatalf("only %d frames were compared", len(quiet))
+	if len(without) < 20 {
+		t.Fatalf("only %d frames were compared", len(without))
+	}
+}
+
+// haunt lets hidden peers come, look, change and go.
+func (w *world) haunt(alice, bob *peer.Peer, n int) {
+	w.Helper()
+	preset, err := w.server.Directory.PresetNamed(w.ctx, w.app.ID, "unseen")
+	if err != nil {
+		preset = w.preset("unseen", `{"hidden_participant":true,"chat":{"private":{"can_send":true,"text":true}}}`)
+	}
+	for i := range n {
+		someone := w.invite(fmt.Sprint("Ghost ", i), "unseen")
+		ghost := w.join(someone)
+		var peers rtkwire.RoomPeers
+		w.must(nil, ghost.Request(w.ctx, protocol.GetRoomPeersInfo, nil, &peers))
+		if len(peers.GetPeers()) < 4 {
+			w.Errorf("a hidden peer is told of %d", len(peers.GetPeers()))
+		}
+		name := fmt.Sprint("Spirit ", i)
+		w.update(someone, directory.ParticipantChange{Name: &name})
+		w.change(preset, fmt.Sprintf(`{"can_spotlight":%v}`, i%2 == 0))
+		w.must(ghost.Whisper(w.ctx, "boo", alice.ID, bob.ID))
+		if i%2 == 0 {
+			ghost.Leave()
+		}
+	}
+}
+
+// waitInVain lets others knock, be turned away, or give up.
+func (w *world) waitInVain(alice, _ *peer.Peer, n int) {
+	w.Helper()
+	if _, err := w.server.Directory.PresetNamed(w.ctx, w.app.ID, "guest"); err != nil {
+		w.preset("guest", needsAccept)
+	}
+	for i := range n {
+		someone := w.invite(fmt.Sprint("Guest ", i), "guest")
+		guest := w.knock(someone)
+		if i%2 == 0 {
+			w.must(nil, w.decide(alice, protocol.DenyWaiting, string(someone.id)))
+		} else {
+			guest.Leave()
+		}
 	}
 }
 
 // thirdPeersView plays the script and gives all of the third peer's frames.
-func thirdPeersView(t *testing.T, whispers bool) []string {
+func thirdPeersView(t *testing.T, preset string, secret func(w *world, alice, bob *peer.Peer, n int)) []string {
 	w := newWorld(t)
 	alice, bob := w.enter("Alice"), w.enter("Bob")
-	someone := w.invite("Carol", "group_call_host")
-	carol := w.join(someone)
-	private := func(n int) {
-		if whispers {
-			w.whisperAndRegret(alice, bob, n)
-		}
-	}
+	someone := w.invite("Carol", preset)
+	// Carol answers no pings: what she is told again when she comes back would
+	// depend on when she was last pinged.
+	carol := w.connect(someone, peer.Options{Silent: true})
+	w.must(carol.Join(w.ctx, ""))
+	private := func(n int) { secret(w, alice, bob, n) }
 
 	private(3)
 	first := w.say(alice, "one")
@@ -68,12 +131,12 @@ func thirdPeersView(t *testing.T, whispers bool) []string {
 	private(2)
 	w.say(alice, "while Carol was away")
 	private(1)
-	back := w.connect(someone, peer.Options{ID: carol.ID})
+	back := w.connect(someone, peer.Options{ID: carol.ID, Silent: true})
 	w.must(back.Join(w.ctx, ""))
 	w.fetchEverything(back, alice, bob, last)
 
 	w.restart()
-	again := w.connect(someone, peer.Options{ID: carol.ID})
+	again := w.connect(someone, peer.Options{ID: carol.ID, Silent: true})
 	w.must(again.Join(w.ctx, ""))
 	w.fetchEverything(again, alice, bob, last)
 	return normalised(t, carol, back, again)
