@@ -1,6 +1,7 @@
 package room
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -76,5 +77,40 @@ func readRounds(ctx context.Context, f *Feed, round int64, done func()) {
 		for ; got >= round; got -= round {
 			done()
 		}
+	}
+}
+
+// BenchmarkJoin is what it costs a room that one more peer joins, is shown who
+// is here, and leaves again, by how many are here. It has to grow with the
+// list that is shown, and no further.
+func BenchmarkJoin(b *testing.B) {
+	for _, here := range []int{10, 100, 1_000, 10_000} {
+		b.Run(fmt.Sprint(here, " here"), func(b *testing.B) {
+			store := &memory{entries: make(map[chat.MeetingID][]journal.Entry)}
+			hub := NewHub(Config{}, lines{}, store, &rows{seen: make(map[chat.PeerID]uint64)})
+			b.Cleanup(hub.Close)
+			join := func(name string) *Connection {
+				info := Info{Peer: chat.PeerID(name), Participant: chat.ParticipantID(name), Name: strings.Repeat(name, 20), Rights: sociable}
+				c, err := hub.Connect(b.Context(), meeting, info)
+				if err != nil {
+					b.Fatal(err)
+				}
+				c.Room.Join(c.Feed, info, session, []byte("welcome\n"))
+				slot, list := c.Room.Present(c.Feed)
+				slot.Fill(bytes.Clone(list))
+				return c
+			}
+			for n := range here - 1 {
+				join(fmt.Sprint("p", n))
+			}
+			b.ResetTimer()
+			for n := 0; b.Loop(); n++ {
+				c := join(fmt.Sprint("late", n))
+				if bufs, err := c.take(nil); err != nil || len(bufs) == 0 {
+					b.Fatal(len(bufs), err)
+				}
+				c.Room.Disconnect(c.Feed, true)
+			}
+		})
 	}
 }

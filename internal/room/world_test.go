@@ -252,8 +252,14 @@ func (w *world) run() {
 	w.Cleanup(func() { cancel(); <-ran; w.hub.Close() })
 }
 
-// ofWhom tells whose a peer is in these tests: a1 and a2 are a's.
-func ofWhom(peer chat.PeerID) chat.ParticipantID { return chat.ParticipantID(peer[:1]) }
+// ofWhom tells whose a peer is in these tests: a1 and a2 are a's, _1 and _2 are
+// those of different participants, of whom there may be many.
+func ofWhom(peer chat.PeerID) chat.ParticipantID {
+	if peer[0] == '_' {
+		return chat.ParticipantID(peer)
+	}
+	return chat.ParticipantID(peer[:1])
+}
 
 func infoOf(peer chat.PeerID) Info {
 	return Info{Peer: peer, Participant: ofWhom(peer), Name: string(peer), Given: string(peer), Rights: sociable}
