@@ -204,7 +204,7 @@ func (h *Hub) Opened(ctx context.Context, meeting chat.MeetingID) (*Room, error)
 		return nil, context.Cause(ctx)
 	}
 	if r.failed != nil {
-		return nil, nil // whoever comes next reads everything anew
+		r = nil // whoever comes next reads everything anew
 	}
 	return r, nil
 }

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -137,7 +138,7 @@ func TestWaitingRoomIsBounded(t *testing.T) {
 		w.knock(chat.PeerID(fmt.Sprint("_", n)), waits)
 	}
 	late := w.connect("l1")
-	if _, err := w.ask(late, waits); err != ErrWaitingFull {
+	if _, err := w.ask(late, waits); !errors.Is(err, ErrWaitingFull) {
 		t.Errorf("one more gets %v", err)
 	}
 	// Those who await a host are counted apart.
