@@ -11,7 +11,8 @@ type Watcher interface {
 	// MeetingChanged tells that a meeting has other settings or was closed.
 	MeetingChanged(context.Context, Meeting)
 	// ParticipantChanged tells that a participant has another name, picture or
-	// preset.
+	// preset; or, when only the id and the meeting are set, is allowed other
+	// things than before.
 	ParticipantChanged(context.Context, Participant)
 	// ParticipantDeleted tells that a participant is no more: its tokens are
 	// void.

@@ -147,7 +147,7 @@ func (h *Hub) Room(ctx context.Context, meeting chat.MeetingID) (*Room, error) {
 			members: make(map[chat.PeerID]*Member), people: make(map[chat.ParticipantID][]*Member),
 			owners: make(map[chat.PeerID]chat.ParticipantID), feeds: make(map[chat.PeerID]*Feed),
 			connections: make(map[chat.ParticipantID][]*Feed), leaving: make(map[chat.PeerID]chan struct{}),
-			waiting: waiting{waiters: make(map[chat.PeerID]*waiter), letIn: make(map[chat.ParticipantID]bool)},
+			waiting: waiting{waiters: make(map[chat.PeerID]*waiter), letIn: make(map[chat.ParticipantID]chat.SessionID)},
 			out:     make(map[chat.PeerID]expulsion),
 		}
 		h.rooms[meeting] = r

@@ -92,6 +92,9 @@ func (r *Room) Revise(fresh Info, word []byte) {
 		f.info = f.info.Revised(fresh)
 	}
 	for _, m := range r.people[fresh.Participant] {
+		if m.feed != nil {
+			m.word = fresh.Revision
+		}
 		r.revise(m, m.Info.Revised(fresh))
 	}
 	for _, w := range r.queue {

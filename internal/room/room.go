@@ -80,7 +80,8 @@ type Member struct {
 	stores  int64  // the last change of stores known to have arrived
 	away    *time.Timer
 	card    *card
-	told    bool // the others have been told of it
+	told    bool   // the others have been told of it
+	word    uint64 // the revision that its client knows of, 0 for unknown
 }
 
 // Session is the live session of a room's meeting.
@@ -170,6 +171,8 @@ type Connection struct {
 	// Missed is set for a peer that had joined before and is back: it has to
 	// be told what it missed, in the place kept for that.
 	Missed *Missed
+	// Outdated says that such a peer may not know what it may do now.
+	Outdated bool
 }
 
 // Missed says what a returning peer has to be told: the entries after After up
@@ -217,8 +220,11 @@ func (r *Room) connect(info Info) (*Connection, error) {
 	if m == nil {
 		return &Connection{Feed: f, Room: r}, nil
 	}
+	outdated := m.word != info.Revision
+	m.word = info.Revision
+	r.revise(m, m.Info.Revised(info))
 	r.attach(m, f)
-	return &Connection{Feed: f, Room: r, Missed: &Missed{
+	return &Connection{Feed: f, Room: r, Outdated: outdated, Missed: &Missed{
 		After: m.seen, Slot: f.reserve(), stores: m.stores, storesTo: r.storesTo(),
 	}}, nil
 }
@@ -290,7 +296,7 @@ func (r *Room) Rejoin(f *Feed, answer []byte) bool {
 func (r *Room) enrol(info Info) *Member {
 	m := r.members[info.Peer]
 	if m == nil {
-		m = &Member{Info: info, session: r.session.ID, seen: r.seq, stores: r.stores.at}
+		m = &Member{Info: info, session: r.session.ID, seen: r.seq, stores: r.stores.at, word: info.Revision}
 		r.add(m)
 	} else {
 		r.revise(m, info)

@@ -32,8 +32,9 @@ type waiter struct {
 type waiting struct {
 	waiters map[chat.PeerID]*waiter
 	queue   []*waiter // by arrival
-	// letIn has those who were let in and have not come in since.
-	letIn map[chat.ParticipantID]bool
+	// letIn has those who were let in and have not come in since, and into
+	// which session.
+	letIn map[chat.ParticipantID]chat.SessionID
 	// acceptors counts the members who may let others in.
 	acceptors int
 	call      *time.Timer // then tells the acceptors who waits
@@ -50,7 +51,7 @@ func (r *Room) Wait(f *Feed, info Info, answer []byte, fresh func() error) (bool
 	if r.forgotten || r.feeds[info.Peer] != f {
 		return true, nil // the connection is on its way out
 	}
-	if r.letIn[info.Participant] || info.Rights.Waiting == chat.WaitForHost && r.acceptors > 0 {
+	if r.letIn[info.Participant] == r.session.ID && r.session.ID != "" || info.Rights.Waiting == chat.WaitForHost && r.acceptors > 0 {
 		return false, nil
 	}
 	if w := r.waiters[info.Peer]; w != nil {
@@ -102,8 +103,9 @@ func (r *Room) HostHere() bool {
 	return r.acceptors > 0
 }
 
-// LetIn tells whether a participant was let in and has not come in since.
-func (r *Room) LetIn(id chat.ParticipantID) bool {
+// LetIn gives the session into which a participant was let and has not come
+// since, "" for none.
+func (r *Room) LetIn(id chat.ParticipantID) chat.SessionID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.letIn[id]
@@ -161,7 +163,7 @@ func (r *Room) letGo(match func(*waiter) bool, word []byte, admitted bool) {
 			continue
 		}
 		if admitted {
-			r.letIn[w.Participant] = true
+			r.letIn[w.Participant] = r.session.ID
 		}
 		if w.feed != nil {
 			w.feed.push(&item{frame: word, ready: true, answer: true})

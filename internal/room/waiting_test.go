@@ -76,7 +76,7 @@ func TestHostWhoComesLetsInWhoAwaitsOne(t *testing.T) {
 	h := w.guest("h1", host)
 	w.wantSent(g, "in")
 	w.wantSent(other, "")
-	if !h.Room.LetIn("g") || h.Room.Waits(g.Feed) {
+	if h.Room.LetIn("g") != session.ID || h.Room.Waits(g.Feed) {
 		t.Error("g still waits")
 	}
 	// One that was about to wait does not begin to.
@@ -92,13 +92,14 @@ func TestHostWhoComesLetsInWhoAwaitsOne(t *testing.T) {
 // wait can have been ended.
 func TestWhoWasLetInDoesNotBeginToWait(t *testing.T) {
 	w := newWorld(t)
+	w.join("a1")
 	first, second := w.knock("g1", waits), w.connect("g2")
 	first.Room.Answer([]chat.ParticipantID{"g"}, []byte("in\n"), true)
 	if waiting, err := w.ask(second, waits); waiting || err != nil {
 		t.Errorf("waits: %v, %v", waiting, err)
 	}
 	w.join("g1")
-	if first.Room.LetIn("g") {
+	if first.Room.LetIn("g") != "" {
 		t.Error("is let in a second time")
 	}
 }

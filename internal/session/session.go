@@ -29,9 +29,11 @@ type Arrival struct {
 	Peer        chat.PeerID
 	Participant chat.ParticipantID
 	DisplayName string
-	// HostHere says that somebody is here who may let others in, LetIn that
-	// this participant was let in and has not entered since.
-	HostHere, LetIn bool
+	// HostHere says that somebody is here who may let others in.
+	HostHere bool
+	// LetIn is the session into which this participant was let and has not
+	// come since, "" for none.
+	LetIn chat.SessionID
 }
 
 // Store keeps sessions and their peers. All writes are durable when they

@@ -155,6 +155,20 @@ func TestChangeWhileAwayIsKnownAfterComingBack(t *testing.T) {
 			t.Error("told of a whisper after the right to hear it was gone")
 		}
 	}
+	// The client, which looked its rights up when it started, is told. One that
+	// knows them is not told again.
+	if patch, _ := w.patch(back, 0); patch.GetChat().GetPrivate().GetCanReceive() {
+		t.Errorf("told %v", patch)
+	}
+	back.Cut()
+	once := w.connect(someone, peer.Options{ID: bob.ID})
+	w.must(once.Join(w.ctx, ""))
+	w.must(once.History(w.ctx))
+	for _, f := range once.Frames() {
+		if protocol.Event(f.GetEvent()) == protocol.UpdateUserPreset {
+			t.Error("told again")
+		}
+	}
 }
 
 func TestDeletedParticipantIsSentOut(t *testing.T) {

@@ -45,6 +45,8 @@ func Run(t *testing.T, open func(testing.TB) directory.Store) {
 		"a preset in use cannot be deleted":                   presetInUse,
 		"nobody changes what is another app's":                changesStayInTheirApp,
 		"a watcher is told of changes":                        watcherIsTold,
+		"a host changes what one participant may do":          overrules,
+		"a wish that may not come true leaves no trace":       overrulesRefused,
 		"apps of one account are listed, those of others not": appsOfAccount,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newFixture(open(t))) })

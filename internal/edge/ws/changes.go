@@ -167,41 +167,51 @@ func (s *Server) followIn(ctx context.Context, r *room.Room, meeting chat.Meetin
 		if h.preset != "" && p.Preset != h.preset {
 			continue
 		}
-		open, err := s.revise(ctx, r, meeting, p.Participant)
+		found, err := s.revise(ctx, r, meeting, p.Participant)
 		if err != nil {
 			return err
 		}
-		if !open {
+		// Of a meeting there is nothing to know but whether it is open, which
+		// anybody in it tells.
+		if found == closed || found == open && h.preset == "" {
 			return nil
 		}
 	}
 	return nil
 }
 
-// revise makes the room know of a participant what the directory knows, and
-// tells whether the meeting is open.
-func (s *Server) revise(ctx context.Context, r *room.Room, meeting chat.MeetingID, id chat.ParticipantID) (open bool, err error) {
+// finding is what looking a participant up has shown of the meeting.
+type finding int
+
+const (
+	nothing finding = iota // the participant is gone
+	open
+	closed
+)
+
+// revise makes the room know of a participant what the directory knows.
+func (s *Server) revise(ctx context.Context, r *room.Room, meeting chat.MeetingID, id chat.ParticipantID) (finding, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	access, err := s.Directory.Access(ctx, meeting, id)
 	switch {
 	case errors.Is(err, directory.ErrNotFound):
 		r.Expel(id, frame(protocol.Kick, freshID(), &rtkwire.PeerInfo{Peer: &rtkwire.Peer{}}))
-		return true, nil
+		return nothing, nil
 	case err != nil:
-		return false, err
+		return nothing, err
 	case !access.Meeting.Active:
 		r.Dismiss(frame(protocol.KickAll, freshID(), &rtkwire.PeerInfo{Peer: &rtkwire.Peer{}}))
-		return false, nil
+		return closed, nil
 	}
 	info, err := infoOf(access, "")
 	if err != nil {
-		return false, err
+		return nothing, err
 	}
 	patch, err := patchOf(access.Preset)
 	if err != nil {
-		return false, err
+		return nothing, err
 	}
 	r.Revise(info, updateFrame(freshID(), id, patch))
-	return true, nil
+	return open, nil
 }

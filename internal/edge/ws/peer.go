@@ -74,6 +74,9 @@ func (s *Server) serve(conn *transport.Conn, info room.Info, access directory.Ac
 	if connection.Missed != nil {
 		p.replay(ctx, *connection.Missed)
 	}
+	if connection.Outdated {
+		p.tellRights()
+	}
 	silenced := context.AfterFunc(s.reading, conn.Interrupt)
 	defer silenced()
 	end := p.read(ctx)

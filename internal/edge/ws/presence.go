@@ -2,6 +2,7 @@ package ws
 
 import (
 	"context"
+	"time"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
@@ -53,7 +54,7 @@ func (p *peer) getRoomPeersInfo(_ context.Context, req request) error {
 	case limit < 0 || offset < 0:
 		return chat.Refuse(chat.Invalid, "the page of peers is out of range")
 	default:
-		if err := p.rates.takeSearch(); err != nil {
+		if err := p.rates.takeAsk(askPage); err != nil {
 			return err
 		}
 		if limit == 0 || limit > maxPeersPage {
@@ -81,11 +82,18 @@ func rawFrame(event protocol.Event, id string, payload []byte) []byte {
 	return append(buf, payload...)
 }
 
-// searchBurst and searchRate limit how often a connection may page through who
-// is here: unlike the list, a page is made for it alone.
-const searchBurst, searchRate = 30, 1
+// askBurst and askRate limit what a connection may ask about others: a page of
+// who is here, which is made for it alone, counts as askPage, each participant
+// whose permissions it reads or changes as one.
+const (
+	askBurst, askRate = 300, 10
+	askPage           = 10
+)
 
-// takeSearch counts one page of peers, or refuses it.
-func (r *peerRates) takeSearch() error {
-	return takeAll(r.all.now(), "you ask for pages of peers too often, wait a little", r.search)
+// takeAsk counts so much asking, or refuses it.
+func (r *peerRates) takeAsk(n int) error {
+	if !r.asks.AllowN(r.all.now(), n) {
+		return &chat.Error{Code: chat.Limited, Message: "you ask about others too often, wait a little", RetryAfter: time.Second}
+	}
+	return nil
 }

@@ -139,6 +139,17 @@ func updateFrame(id string, participant chat.ParticipantID, patch *rtkwire.Prese
 	})
 }
 
+// tellRights tells a peer that is back what it may do now: its client looks
+// that up once, when it starts.
+func (p *peer) tellRights() {
+	patch, err := patchOf(p.access.Preset)
+	if err != nil {
+		p.server.Logger.Error("the preset of a returning peer cannot be read", "meeting", p.access.Meeting.ID, "err", err)
+		return
+	}
+	p.feed.Answer(updateFrame(freshID(), p.info.Participant, patch))
+}
+
 // updateUserPreset changes what participants may do, for as long as they have
 // their preset. The requester is answered with what it asked for; the peers of
 // the participants hear by way of the directory's watcher, like of any change.
@@ -147,8 +158,14 @@ func (p *peer) updateUserPreset(ctx context.Context, req request) error {
 	if err := req.read(&m); err != nil {
 		return err
 	}
-	if len(m.GetUpdatePeersPresets()) == 0 {
+	switch n := len(m.GetUpdatePeersPresets()); {
+	case n == 0:
 		return chat.Refuse(chat.Invalid, "there is nothing to change")
+	case n > directory.MaxOverrules:
+		return chat.Refuse(chat.Limited, "at most %d participants can be given other permissions at once", directory.MaxOverrules)
+	}
+	if err := p.rates.takeAsk(len(m.GetUpdatePeersPresets())); err != nil {
+		return err
 	}
 	wishes := make([]directory.Overrule, len(m.GetUpdatePeersPresets()))
 	for i, update := range m.GetUpdatePeersPresets() {
@@ -201,6 +218,9 @@ func (p *peer) getUserPresets(ctx context.Context, req request) error {
 	}
 	if len(m.GetUserIds()) > maxPresetsAsked {
 		return chat.Refuse(chat.Limited, "at most %d participants can be asked about at once", maxPresetsAsked)
+	}
+	if err := p.rates.takeAsk(len(m.GetUserIds())); err != nil {
+		return err
 	}
 	rights := p.feed.Self().Rights
 	var answer rtkwire.PeerPresets

@@ -88,12 +88,12 @@ type peerRates struct {
 	all         *rates
 	participant chat.ParticipantID
 	peer        buckets
-	search      *rate.Limiter
+	asks        *rate.Limiter
 }
 
 // of gives the limits for a new connection.
 func (r *rates) of(id chat.ParticipantID) *peerRates {
-	return &peerRates{all: r, participant: id, peer: newBuckets(1), search: rate.NewLimiter(searchRate, searchBurst)}
+	return &peerRates{all: r, participant: id, peer: newBuckets(1), asks: rate.NewLimiter(askRate, askBurst)}
 }
 
 // shared gives what all connections of a participant share. It must be asked

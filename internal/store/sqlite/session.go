@@ -247,12 +247,17 @@ func (db *DB) Seen(ctx context.Context, seen []room.Seen) error {
 	})
 }
 
-// Peers implements room.Sessions.
+// Peers implements room.Sessions. The bodies of presets are read once each, for
+// many peers have the same.
 func (db *DB) Peers(ctx context.Context, meeting chat.MeetingID) (room.Session, []room.Kept, error) {
+	bodies, err := db.bodies(ctx, meeting)
+	if err != nil {
+		return room.Session{}, nil, err
+	}
 	rows, err := db.query(ctx, `SELECT s.id, s.started_at, p.id, p.participant, p.display_name, p.seen_seq,
 		p.left_at IS NOT NULL OR a.id IS NULL, p.kicked > 0,
 		COALESCE(a.name, ''), COALESCE(a.custom_id, ''), COALESCE(a.picture, ''),
-		COALESCE(a.preset, ''), COALESCE(r.name, ''), COALESCE(r.body, '{}'), COALESCE(a.override, '')
+		COALESCE(a.preset, ''), COALESCE(r.name, ''), COALESCE(a.override, '')
 		FROM meetings m JOIN sessions s ON s.id = m.session JOIN peers p ON p.session = s.id
 		LEFT JOIN participants a ON a.id = p.participant LEFT JOIN presets r ON r.id = a.preset
 		WHERE m.id = ? ORDER BY p.joined_at, p.id`, string(meeting))
@@ -265,18 +270,42 @@ func (db *DB) Peers(ctx context.Context, meeting chat.MeetingID) (room.Session, 
 	for rows.Next() {
 		var k room.Kept
 		var started int64
-		var body, override string
+		var override string
 		if err := rows.Scan(&s.ID, &started, &k.Peer, &k.Participant, &k.Name, &k.Seen, &k.Gone, &k.Kicked, &k.Given,
-			&k.CustomID, &k.Picture, &k.Preset, &k.PresetName, &body, &override); err != nil {
+			&k.CustomID, &k.Picture, &k.Preset, &k.PresetName, &override); err != nil {
 			return room.Session{}, nil, err
 		}
 		s.StartedAt = time.UnixMilli(started)
-		if k.Rights, err = db.permissions(string(k.Preset), body, override); err != nil {
-			return room.Session{}, nil, err
+		// A preset given since the bodies were read allows nothing yet: who
+		// comes back is looked up anew.
+		if body, ok := bodies[k.Preset]; ok {
+			if k.Rights, err = db.permissions(string(k.Preset), body, override); err != nil {
+				return room.Session{}, nil, err
+			}
 		}
 		peers = append(peers, k)
 	}
 	return s, peers, rows.Err()
+}
+
+// bodies gives those of the presets that a meeting's peers have.
+func (db *DB) bodies(ctx context.Context, meeting chat.MeetingID) (map[chat.PresetID]string, error) {
+	rows, err := db.query(ctx, `SELECT id, body FROM presets WHERE id IN (SELECT a.preset FROM meetings m
+		JOIN peers p ON p.session = m.session JOIN participants a ON a.id = p.participant WHERE m.id = ?)`, string(meeting))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	bodies := make(map[chat.PresetID]string)
+	for rows.Next() {
+		var id chat.PresetID
+		var body string
+		if err := rows.Scan(&id, &body); err != nil {
+			return nil, err
+		}
+		bodies[id] = body
+	}
+	return bodies, rows.Err()
 }
 
 // Live implements room.Sessions.

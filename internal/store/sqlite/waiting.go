@@ -18,11 +18,11 @@ import (
 // nor one who is in the session, or has been let into it.
 func (tx *Tx) mustWait(live string, a session.Arrival, p *chat.Participant) (bool, error) {
 	switch {
-	case p.Permissions.Waiting == chat.WaitSkip || p.Permissions.AcceptWaiting || a.LetIn:
+	case p.Permissions.Waiting == chat.WaitSkip || p.Permissions.AcceptWaiting:
 		return false, nil
 	case live == "":
 		return true, nil
-	case p.Permissions.Waiting == chat.WaitForHost && a.HostHere:
+	case a.LetIn == h.Session || p.Permissions.Waiting == chat.WaitForHost && a.HostHere:
 		return false, nil
 	}
 	var one int
