@@ -13,8 +13,8 @@ import (
 func waits(p *chat.Permissions)      { p.Waiting = chat.WaitForAccept }
 func awaitsHost(p *chat.Permissions) { p.Waiting = chat.WaitForHost }
 
-// ask connects where need be, and asks to come in as one who has to wait.
-func (w *world) ask(c *Connection, change func(*chat.Permissions)) (bool, error) {
+// knockAt asks to come in as one who has to wait.
+func (w *world) knockAt(c *Connection, change func(*chat.Permissions)) (bool, error) {
 	w.Helper()
 	info := infoOf(c.info.Peer)
 	change(&info.Rights)
@@ -25,7 +25,7 @@ func (w *world) ask(c *Connection, change func(*chat.Permissions)) (bool, error)
 func (w *world) knock(peer chat.PeerID, change func(*chat.Permissions)) *Connection {
 	w.Helper()
 	c := w.connect(peer)
-	if waiting, err := w.ask(c, change); !waiting || err != nil {
+	if waiting, err := w.knockAt(c, change); !waiting || err != nil {
 		w.Fatalf("%s does not wait: %v", peer, err)
 	}
 	w.wantSent(c, "wait")
@@ -81,7 +81,7 @@ func TestHostWhoComesLetsInWhoAwaitsOne(t *testing.T) {
 	}
 	// One that was about to wait does not begin to.
 	late := w.connect("l1")
-	if waiting, err := w.ask(late, awaitsHost); waiting || err != nil {
+	if waiting, err := w.knockAt(late, awaitsHost); waiting || err != nil {
 		t.Errorf("waits for a host who is here: %v, %v", waiting, err)
 	}
 	h.Room.Disconnect(h.Feed, true)
@@ -95,7 +95,7 @@ func TestWhoWasLetInDoesNotBeginToWait(t *testing.T) {
 	w.join("a1")
 	first, second := w.knock("g1", waits), w.connect("g2")
 	first.Room.Answer([]chat.ParticipantID{"g"}, []byte("in\n"), true)
-	if waiting, err := w.ask(second, waits); waiting || err != nil {
+	if waiting, err := w.knockAt(second, waits); waiting || err != nil {
 		t.Errorf("waits: %v, %v", waiting, err)
 	}
 	w.join("g1")
@@ -139,14 +139,14 @@ func TestWaitingRoomIsBounded(t *testing.T) {
 		w.knock(chat.PeerID(fmt.Sprint("_", n)), waits)
 	}
 	late := w.connect("l1")
-	if _, err := w.ask(late, waits); !errors.Is(err, ErrWaitingFull) {
+	if _, err := w.knockAt(late, waits); !errors.Is(err, ErrWaitingFull) {
 		t.Errorf("one more gets %v", err)
 	}
 	// Those who await a host are counted apart.
 	w.knock("m1", awaitsHost)
 	// One that waits already asks again.
 	c := w.connect("_7")
-	if waiting, err := w.ask(c, waits); !waiting || err != nil {
+	if waiting, err := w.knockAt(c, waits); !waiting || err != nil {
 		t.Errorf("one of them: %v, %v", waiting, err)
 	}
 }

@@ -37,7 +37,7 @@ func (tx *Tx) letIn(s chat.SessionID, p *chat.Participant) error {
 	if p.Permissions.Waiting == chat.WaitSkip {
 		return nil
 	}
-	_, err := tx.exec(`INSERT OR IGNORE INTO admissions (session, participant) VALUES (?, ?)`, string(s), string(p.ID))
+	_, err := tx.exec(`INSERT INTO admissions (session, participant) VALUES (?, ?) ON CONFLICT DO NOTHING`, string(s), string(p.ID))
 	return err
 }
 
@@ -53,7 +53,7 @@ func (db *DB) Admit(ctx context.Context, meeting chat.MeetingID, ids []chat.Part
 			return err
 		}
 		for _, id := range ids {
-			if _, err := tx.exec(`INSERT OR IGNORE INTO admissions (session, participant) VALUES (?, ?)`,
+			if _, err := tx.exec(`INSERT INTO admissions (session, participant) VALUES (?, ?) ON CONFLICT DO NOTHING`,
 				string(h.Session), string(id)); err != nil {
 				return err
 			}
