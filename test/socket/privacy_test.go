@@ -234,6 +234,8 @@ func printedPayload(t *testing.T, f *rtkwire.Frame) string {
 		m = new(rtkwire.DeleteMessage)
 	case protocol.PinMessage:
 		m = new(rtkwire.PinMessageResult)
+	case protocol.UpdateUserPreset: // after a restart
+		m = new(rtkwire.PresetUpdates)
 	default:
 		t.Fatalf("a third peer got event %d", f.GetEvent())
 	}
