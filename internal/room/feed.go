@@ -27,7 +27,6 @@ type Feed struct {
 	expelled *farewell
 	pings    []mark  // what had been sent before each unanswered ping
 	ending   *Closed // to be closed with when all has gone out
-	last     bool    // nothing more is to be queued
 	closed   *Closed
 }
 
@@ -90,7 +89,7 @@ func (f *Feed) Answer(frame []byte) {
 
 // push queues an item at the end of the log. It is called under room.mu.
 func (f *Feed) push(i *item) {
-	if f.closed != nil || f.last {
+	if f.closed != nil {
 		return
 	}
 	i.at = f.room.log.end

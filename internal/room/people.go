@@ -36,20 +36,13 @@ func (r *Room) People() []Person {
 	return people
 }
 
-// Expel ends all connections of a participant, who hears the farewell and is
-// closed with 1000, so as not to come back. Its members leave.
-func (r *Room) Expel(id chat.ParticipantID, farewell []byte) {
+// Expel sends a participant out: all its connections hear the farewell, and are
+// closed with 1000 if they do not close by themselves. Its members leave.
+func (r *Room) Expel(id chat.ParticipantID, word []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.forgotten {
 		return
-	}
-	for _, m := range slices.Clone(r.people[id]) {
-		if m.feed != nil {
-			m.feed.member = nil
-			m.feed = nil
-		}
-		r.leave(m)
 	}
 	for _, w := range slices.Clone(r.queue) {
 		if w.Participant == id {
@@ -57,21 +50,21 @@ func (r *Room) Expel(id chat.ParticipantID, farewell []byte) {
 		}
 	}
 	delete(r.letIn, id)
-	for _, f := range slices.Clone(r.connections[id]) {
-		if f.expelled != nil {
-			continue // it has heard already, and goes
+	for _, f := range r.connections[id] {
+		if f.expelled == nil {
+			f.expel(word)
 		}
-		f.push(&item{frame: farewell, ready: true, answer: true})
-		f.last = true
-		f.finish(ClosedForGood)
-		r.drop(f)
+	}
+	for _, m := range slices.Clone(r.people[id]) {
+		m.feed = nil
+		r.leave(m)
 	}
 }
 
 // Dismiss expels everybody.
-func (r *Room) Dismiss(farewell []byte) {
+func (r *Room) Dismiss(word []byte) {
 	for _, p := range r.People() {
-		r.Expel(p.Participant, farewell)
+		r.Expel(p.Participant, word)
 	}
 }
 

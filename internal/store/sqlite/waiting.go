@@ -22,7 +22,7 @@ func (tx *Tx) mustWait(live string, a session.Arrival, p *chat.Participant) (boo
 		return false, nil
 	case live == "":
 		return true, nil
-	case a.LetIn == h.Session || p.Permissions.Waiting == chat.WaitForHost && a.HostHere:
+	case string(a.LetIn) == live || p.Permissions.Waiting == chat.WaitForHost && a.HostHere:
 		return false, nil
 	}
 	var one int
