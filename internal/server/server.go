@@ -21,6 +21,7 @@ import (
 	"github.com/parley-chat/parley/internal/edge/ice"
 	"github.com/parley-chat/parley/internal/edge/rest"
 	"github.com/parley-chat/parley/internal/edge/ws"
+	"github.com/parley-chat/parley/internal/follow/export"
 	"github.com/parley-chat/parley/internal/follow/webhook"
 	"github.com/parley-chat/parley/internal/journal"
 	"github.com/parley-chat/parley/internal/kv"
@@ -48,6 +49,7 @@ type Server struct {
 	ice     *ice.Responder
 	signer  *webhook.Signer
 	courier *webhook.Courier
+	exports *export.Service
 	gate    *gate.Gate
 	handler http.Handler
 }
@@ -102,6 +104,10 @@ func (s *Server) build(ctx context.Context) error {
 	s.courier = webhook.NewCourier(webhook.CourierConfig{
 		Queue: s.store, Signer: s.signer, Guard: s.guard(), Now: c.Now, Logger: c.Logger,
 	})
+	s.exports = export.New(export.Config{
+		Store: s.store, Blobs: blobs, Render: s.renderFiles, Key: keys.exports, BaseURL: strings.TrimRight(c.PublicURL, "/"),
+		Now: c.Now, Logger: c.Logger,
+	})
 	codec := ws.Codec{Render: s.render}
 	s.hub = room.NewHub(room.Config{Stores: s.store, Logger: c.Logger}, codec, nil, s.store)
 	j := journal.New(s.store, c.Now, journal.Limits{Rate: c.MessageRate, Burst: c.MessageBurst}, s.hub.Observe, c.Logger)
@@ -118,11 +124,11 @@ func (s *Server) build(ctx context.Context) error {
 }
 
 // secrets are the keys of the server, made once and kept in the store.
-type secrets struct{ tokens, links, ice []byte }
+type secrets struct{ tokens, links, ice, exports []byte }
 
 func (s *Server) keys(ctx context.Context) (secrets, error) {
 	var k secrets
-	for name, key := range map[string]*[]byte{"participant-tokens": &k.tokens, "links": &k.links, "ice": &k.ice} {
+	for name, key := range map[string]*[]byte{"participant-tokens": &k.tokens, "links": &k.links, "ice": &k.ice, "exports": &k.exports} {
 		var err error
 		if *key, err = s.store.Key(ctx, name); err != nil {
 			return k, err
@@ -156,6 +162,11 @@ func (s *Server) render(meeting chat.MeetingID, c chat.Content) string {
 	if c.Kind == chat.Text {
 		return content.ForOfficialUI(c.Payload)
 	}
+	return s.renderFiles(meeting, c)
+}
+
+// renderFiles gives a payload with links to its files, and else as it was said.
+func (s *Server) renderFiles(meeting chat.MeetingID, c chat.Content) string {
 	return content.Render(c, func(id chat.UploadID, name string) string { return s.uploads.Link(meeting, id, name) })
 }
 
@@ -163,6 +174,7 @@ func (s *Server) routes() (http.Handler, error) {
 	api, err := rest.New(rest.Config{
 		Directory: s.Directory, APIKeys: s.Keys, Tokens: s.Tokens, Logger: s.config.Logger,
 		Webhooks: &webhook.Service{Store: s.store, Now: s.config.Now, Guard: s.guard()},
+		Sessions: s.store, Kicks: s.Sessions, Exports: s.exports,
 	})
 	if err != nil {
 		return nil, err
@@ -174,6 +186,7 @@ func (s *Server) routes() (http.Handler, error) {
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle(export.Path, rest.CORS(s.exports))
 	mux.Handle("GET "+webhook.KeyPath, rest.CORS(s.signer))
 	mux.Handle("/", api)
 	return mux, nil
@@ -232,6 +245,7 @@ func (s *Server) start(ctx context.Context) (finish func() error, err error) {
 	work.Go(func() { s.hub.Run(background) })
 	work.Go(func() { s.uploads.Run(background) })
 	work.Go(func() { s.courier.Run(background) })
+	work.Go(func() { s.exports.Run(background) })
 	work.Go(func() { s.Sessions.Run(background) })
 	work.Go(func() {
 		if err := s.ice.Run(background); err != nil {

@@ -75,7 +75,7 @@ var table = []row{
 		"internal/room", "internal/session", "internal/edge/ice", "internal/edge/ws/transport",
 	}},
 	{3, "internal/edge/rest", []string{
-		"internal/chat", "internal/auth", "internal/directory", "internal/journal", "internal/follow/webhook",
+		"internal/chat", "internal/auth", "internal/directory", "internal/journal", "internal/follow/webhook", "internal/follow/export", "internal/session",
 	}},
 	{3, "internal/store/sqlite", []string{
 		"internal/chat", "internal/fault", "internal/groupcommit", "internal/tally", "internal/auth", "internal/directory",
@@ -85,7 +85,7 @@ var table = []row{
 	// 4: the server knows every part; dev prepares one for trying out.
 	{4, "internal/server", []string{
 		"internal/chat", "internal/auth", "internal/blob/disk", "internal/content", "internal/directory", "internal/journal", "internal/kv",
-		"internal/room", "internal/session", "internal/upload", "internal/follow/webhook", "internal/edge/...", "internal/store/...",
+		"internal/room", "internal/session", "internal/upload", "internal/follow/webhook", "internal/follow/export", "internal/edge/...", "internal/store/...",
 	}},
 	{4, "internal/backup", []string{
 		"internal/blob", "internal/blob/disk", "internal/content", "internal/journal", "internal/store/sqlite",

@@ -18,8 +18,10 @@ import (
 	"github.com/parley-chat/parley/internal/auth"
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
+	"github.com/parley-chat/parley/internal/follow/export"
 	"github.com/parley-chat/parley/internal/follow/webhook"
 	"github.com/parley-chat/parley/internal/journal"
+	"github.com/parley-chat/parley/internal/session"
 )
 
 // apiError is a refusal as it goes out. Two generations of clients look for it
@@ -111,7 +113,8 @@ func (a *api) fail(ctx context.Context, what string, err error) *apiError {
 	switch {
 	case errors.Is(err, directory.ErrNoPreset):
 		return &apiError{status: http.StatusNotFound, message: "there is no such preset"}
-	case errors.Is(err, directory.ErrNotFound), errors.Is(err, webhook.ErrNotFound), errors.Is(err, auth.ErrNoKey):
+	case errors.Is(err, directory.ErrNotFound), errors.Is(err, webhook.ErrNotFound), errors.Is(err, auth.ErrNoKey),
+		errors.Is(err, session.ErrNotFound), errors.Is(err, export.ErrNotFound):
 		return &apiError{status: http.StatusNotFound, message: "there is no such " + what}
 	case errors.Is(err, directory.ErrTaken):
 		return &apiError{status: http.StatusConflict, message: "the name is taken", final: true}

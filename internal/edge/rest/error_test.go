@@ -31,10 +31,10 @@ func (d faulty) CreateMeeting(context.Context, chat.AppID, directory.NewMeeting)
 func (f *fixture) logged(d rest.Directory) *bytes.Buffer {
 	f.Helper()
 	log := new(bytes.Buffer)
-	handler, err := rest.New(rest.Config{
-		Directory: d, Tokens: f.tokens, APIKeys: f.keys, Webhooks: f.webhooks(),
-		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
+	config := f.config()
+	config.Directory = d
+	config.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	handler, err := rest.New(config)
 	if err != nil {
 		f.Fatal(err)
 	}

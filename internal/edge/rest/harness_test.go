@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,9 +13,13 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/auth"
+	"github.com/parley-chat/parley/internal/blob/disk"
+	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
 	"github.com/parley-chat/parley/internal/edge/rest"
+	"github.com/parley-chat/parley/internal/follow/export"
 	"github.com/parley-chat/parley/internal/follow/webhook"
+	"github.com/parley-chat/parley/internal/session"
 	"github.com/parley-chat/parley/internal/store/sqlite"
 )
 
@@ -29,6 +34,7 @@ type fixture struct {
 	directory *directory.Service
 	tokens    auth.Tokens
 	keys      auth.APIKeys
+	sessions  *session.Service
 	app       tenant
 
 	mu   sync.Mutex
@@ -60,15 +66,37 @@ func start(t testing.TB) *fixture {
 	f.directory = directory.New(db, f.now)
 	f.tokens = auth.Tokens{Key: key, Now: f.now}
 	f.keys = auth.APIKeys{Store: db, Now: f.now}
-	f.handler, err = rest.New(rest.Config{
-		Directory: f.directory, Tokens: f.tokens, APIKeys: f.keys, Webhooks: f.webhooks(),
-	})
+	f.sessions = session.New(db, nobodyHere{}, f.now, slog.New(slog.DiscardHandler))
+	f.handler, err = rest.New(f.config())
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.app = f.tenant("app")
 	return f
 }
+
+// config is that of an edge over the fixture's store.
+func (f *fixture) config() rest.Config {
+	f.Helper()
+	blobs, err := disk.Open(f.TempDir())
+	if err != nil {
+		f.Fatal(err)
+	}
+	exports := export.New(export.Config{
+		Store: f.db, Blobs: blobs, Render: func(_ chat.MeetingID, c chat.Content) string { return c.Payload },
+		Key: make([]byte, 32), BaseURL: "https://api.example.com", Now: f.now,
+	})
+	return rest.Config{
+		Directory: f.directory, Tokens: f.tokens, APIKeys: f.keys, Webhooks: f.webhooks(),
+		Sessions: f.db, Kicks: f.sessions, Exports: exports,
+	}
+}
+
+// nobodyHere is the rooms of a server where nobody is connected.
+type nobodyHere struct{}
+
+func (nobodyHere) Kicked(chat.MeetingID, []chat.PeerID)                     {}
+func (nobodyHere) Ended(chat.MeetingID, []chat.PeerID, chat.PeerID, string) {}
 
 func (f *fixture) webhooks() *webhook.Service { return &webhook.Service{Store: f.db, Now: f.now} }
 

@@ -17,6 +17,8 @@ import (
 	"github.com/parley-chat/parley/internal/auth"
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
+	"github.com/parley-chat/parley/internal/follow/export"
+	"github.com/parley-chat/parley/internal/session"
 )
 
 // Directory is what the API manages.
@@ -43,6 +45,26 @@ type Directory interface {
 	Access(context.Context, chat.MeetingID, chat.ParticipantID) (directory.Access, error)
 }
 
+// Sessions is what the API shows of sessions.
+type Sessions interface {
+	Sessions(context.Context, chat.AppID, session.List) ([]session.Record, int, error)
+	Session(context.Context, chat.AppID, chat.SessionID) (session.Record, error)
+	Active(context.Context, chat.AppID, chat.MeetingID) (session.Record, error)
+	SessionPeers(context.Context, chat.AppID, chat.SessionID, session.PeerList) ([]session.Peer, int, error)
+	SessionPeer(context.Context, chat.AppID, chat.SessionID, chat.PeerID) (session.Peer, error)
+}
+
+// Kicks takes people out of live sessions.
+type Kicks interface {
+	Kick(context.Context, session.Kick) (session.Gone, error)
+	KickAll(ctx context.Context, meeting chat.MeetingID, by *chat.Actor, request string) (session.Gone, error)
+}
+
+// Exports makes links to what was said in sessions.
+type Exports interface {
+	Link(context.Context, chat.AppID, chat.SessionID, export.Format) (string, time.Time, error)
+}
+
 // Tokens makes and checks the tokens of participants.
 type Tokens interface {
 	Mint(auth.Identity, chat.PresetID) (string, error)
@@ -63,6 +85,9 @@ type Config struct {
 	Tokens    Tokens
 	APIKeys   APIKeys
 	Webhooks  Webhooks
+	Sessions  Sessions
+	Kicks     Kicks
+	Exports   Exports
 	// Logger gets faults, and at level debug why somebody was not let in. It
 	// never gets tokens, names or titles. Default: nothing is logged.
 	Logger *slog.Logger
@@ -77,6 +102,9 @@ type api struct {
 	tokens    Tokens
 	keys      APIKeys
 	webhooks  Webhooks
+	sessions  Sessions
+	kicks     Kicks
+	exports   Exports
 	log       *slog.Logger
 	mux       *http.ServeMux
 	pace      *pace
@@ -92,14 +120,16 @@ func Paths() []string {
 // New makes the handler for everything this edge answers. It answers every
 // path, unknown ones with a JSON 404, and carries CORS and Sinks itself.
 func New(config Config) (http.Handler, error) {
-	if config.Directory == nil || config.Tokens == nil || config.APIKeys == nil || config.Webhooks == nil {
-		return nil, errors.New("the REST edge needs a directory, tokens, API keys and webhooks")
+	if config.Directory == nil || config.Tokens == nil || config.APIKeys == nil || config.Webhooks == nil ||
+		config.Sessions == nil || config.Kicks == nil || config.Exports == nil {
+		return nil, errors.New("the REST edge lacks one of the parts that it manages")
 	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	a := &api{
 		directory: config.Directory, tokens: config.Tokens, keys: config.APIKeys, webhooks: config.Webhooks,
+		sessions: config.Sessions, kicks: config.Kicks, exports: config.Exports,
 		log: config.Logger, mux: http.NewServeMux(), pace: newPace(time.Now),
 	}
 	if err := a.routes(); err != nil {
@@ -124,7 +154,11 @@ func (a *api) unknown(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, &apiError{status: http.StatusMethodNotAllowed, message: "method not allowed"})
 		return
 	}
-	a.refuse(w, &apiError{status: http.StatusNotFound, message: "there is nothing at this path"})
+	message := "there is nothing at this path"
+	if thing := mediaThing(r.URL.Path); thing != "" {
+		message = "this server carries chat only and has no " + thing
+	}
+	a.refuse(w, &apiError{status: http.StatusNotFound, message: message})
 }
 
 var _ huma.StatusError = (*apiError)(nil)

@@ -45,6 +45,17 @@ func (a *api) routes() error {
 	one(kit, http.StatusOK, "PUT /presets/{preset_id}", "replace-preset", "Replace a preset", a.replacePreset)
 	one(kit, http.StatusOK, "DELETE /presets/{preset_id}", "delete-preset", "Delete a preset that nobody has", a.deletePreset)
 
+	const active = "/meetings/{meeting_id}/active-session"
+	one(kit, http.StatusOK, "GET "+active, "get-active-session", "Get the live session of a meeting", a.activeSession)
+	one(kit, http.StatusOK, "POST "+active+"/kick", "kick", "Take participants out of the live session", a.kick)
+	one(kit, http.StatusOK, "POST "+active+"/kick-all", "kick-all", "Take everybody out, and end the session", a.kickAll)
+
+	whole(kit, "GET /sessions", "list-sessions", "List sessions", a.listSessions)
+	one(kit, http.StatusOK, "GET /sessions/{session_id}", "get-session", "Get a session", a.getSession)
+	whole(kit, "GET /sessions/{session_id}/participants", "list-session-participants", "List who was there", a.listSessionPeers)
+	one(kit, http.StatusOK, "GET /sessions/{session_id}/participants/{participant_id}", "get-session-participant", "Get one who was there", a.getSessionPeer)
+	one(kit, http.StatusOK, "GET /sessions/{session_id}/chat", "get-session-chat", "Get a link to what was said", a.chatLink)
+
 	one(kit, http.StatusCreated, "POST /webhooks", "create-webhook", "Create a webhook", a.createWebhook)
 	one(kit, http.StatusOK, "GET /webhooks", "list-webhooks", "List webhooks", a.listWebhooks)
 	one(kit, http.StatusOK, "GET /webhooks/all", "list-webhook-events", "List what webhooks can be told of", a.listEvents)

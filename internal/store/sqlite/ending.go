@@ -1,11 +1,13 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
 	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/follow/webhook"
 	"github.com/parley-chat/parley/internal/journal"
 	"github.com/parley-chat/parley/internal/session"
 )
@@ -220,17 +222,17 @@ func (tx *Tx) kickAll(meeting chat.MeetingID, by *chat.Actor, now int64) (sessio
 		[]any{now, now, id}, &at); err != nil {
 		return gone, err
 	}
-	if err := tx.departAll(id, now); err != nil {
+	if err := tx.departAll(id, gone.Peers, now); err != nil {
 		return gone, err
 	}
 	if err := tx.countKicks(h, len(gone.Peers)); err != nil {
 		return gone, err
 	}
-	return gone, tx.endSession(dueSession{id: id, meeting: meeting, no: h.No, at: at})
+	return gone, tx.endSession(dueSession{id: id, meeting: meeting, no: h.No, at: at, why: webhook.HostEnded})
 }
 
 // departAll is depart for everybody who is there.
-func (tx *Tx) departAll(id string, now int64) error {
+func (tx *Tx) departAll(id string, there []session.GonePeer, now int64) error {
 	if _, err := tx.exec(`INSERT INTO peer_events SELECT session, id, events + 1, ?1, MAX(?2, since), display_name, preset_name
 		FROM peers WHERE session = ?3 AND left_at IS NULL`, int64(session.Kicked), now, id); err != nil {
 		return err
@@ -239,9 +241,11 @@ func (tx *Tx) departAll(id string, now int64) error {
 		kicked = ?2 WHERE session = ?3 AND left_at IS NULL`, now, kickedWithAll, id); err != nil {
 		return err
 	}
-	_, err := tx.exec(`UPDATE sessions SET live = 0, since = 0,
-		spent = (SELECT COALESCE(SUM(spent), 0) FROM peers WHERE session = sessions.id) WHERE id = ?`, id)
-	return err
+	if _, err := tx.exec(`UPDATE sessions SET live = 0, since = 0,
+		spent = (SELECT COALESCE(SUM(spent), 0) FROM peers WHERE session = sessions.id) WHERE id = ?`, id); err != nil {
+		return err
+	}
+	return tx.tellLeft(id, there, now)
 }
 
 // Closed implements session.Store.
@@ -290,6 +294,7 @@ type dueSession struct {
 	id      string
 	meeting chat.MeetingID
 	no, at  int64
+	why     webhook.Reason // AllLeft if it is ""
 }
 
 func (tx *Tx) endSession(s dueSession) error {
@@ -299,8 +304,10 @@ func (tx *Tx) endSession(s dueSession) error {
 	if _, err := tx.exec(`UPDATE sessions SET ended_at = MAX(?, started_at), ends_at = NULL WHERE id = ?`, s.at, s.id); err != nil {
 		return err
 	}
-	_, err := tx.exec(`UPDATE meetings SET session = NULL WHERE no = ? AND session = ?`, s.no, s.id)
-	return err
+	if _, err := tx.exec(`UPDATE meetings SET session = NULL WHERE no = ? AND session = ?`, s.no, s.id); err != nil {
+		return err
+	}
+	return tx.tellEnded(s.id, cmp.Or(s.why, webhook.AllLeft), s.at)
 }
 
 func (tx *Tx) due(now time.Time) ([]dueSession, error) {

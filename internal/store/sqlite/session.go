@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/follow/webhook"
 	"github.com/parley-chat/parley/internal/journal"
 	"github.com/parley-chat/parley/internal/room"
 	"github.com/parley-chat/parley/internal/session"
@@ -131,7 +132,10 @@ func (tx *Tx) startSession(h *journal.Head, before liveRow, id chat.SessionID, n
 	if _, err := tx.exec(`UPDATE meetings SET session = ? WHERE no = ?`, string(id), h.No); err != nil {
 		return liveRow{}, err
 	}
-	return liveRow{id: string(id), started: now}, tx.forgetHead(meeting)
+	if err := tx.forgetHead(meeting); err != nil {
+		return liveRow{}, err
+	}
+	return liveRow{id: string(id), started: now}, tx.tellStarted(string(id), now)
 }
 
 // stayRow is what a peer's coming and going changes of its row.
@@ -184,7 +188,10 @@ func (tx *Tx) arrive(id string, s *stayRow, a session.Arrival, now int64) error 
 		most = MAX(most, live + 1) WHERE id = ?`, s == nil, now, id); err != nil {
 		return err
 	}
-	return tx.putPeerEvent(id, a.Peer, events, session.Joined, now, a.DisplayName, preset)
+	if err := tx.putPeerEvent(id, a.Peer, events, session.Joined, now, a.DisplayName, preset); err != nil {
+		return err
+	}
+	return tx.tellPeer(id, a.Peer, webhook.ParticipantJoined, now)
 }
 
 func (tx *Tx) putPeerEvent(id string, peer chat.PeerID, no int64, kind session.EventKind, at int64, name, preset string) error {
@@ -224,7 +231,10 @@ func (tx *Tx) depart(id string, peer chat.PeerID, s *stayRow, kind session.Event
 		s.since, at-s.since, id); err != nil {
 		return err
 	}
-	return tx.putPeerEvent(id, peer, s.events+1, kind, at, s.name, s.preset)
+	if err := tx.putPeerEvent(id, peer, s.events+1, kind, at, s.name, s.preset); err != nil {
+		return err
+	}
+	return tx.tellPeer(id, peer, webhook.ParticipantLeft, now)
 }
 
 // armEnd sets the time of the end of a session where nobody is any more.
