@@ -26,3 +26,6 @@ func (db *DB) TellWebhooks(ctx context.Context, app chat.AppID, event webhook.Ev
 		return tx.tellWebhooks(app, event, at.UnixMilli(), func() ([]byte, error) { return []byte(body), nil })
 	})
 }
+
+// PlaceQuery is how private entries are found in mailboxes.
+const PlaceQuery = placeQuery

@@ -123,6 +123,10 @@ func (db *DB) changed(ctx context.Context, h journal.Head, after, last uint64) (
 	return entries, rows.Err()
 }
 
+// placeQuery finds an entry in somebody's mailbox by its time. Left to itself,
+// SQLite goes through the whole mailbox instead.
+const placeQuery = `SELECT own, seq FROM mailbox INDEXED BY mailbox_by_time WHERE meeting = ? AND participant = ? AND at = ?`
+
 // numberOwn looks up the private numbers of a private entry.
 func (db *DB) numberOwn(ctx context.Context, meeting int64, e *journal.Entry) error {
 	if e.Pub > 0 {
@@ -130,9 +134,8 @@ func (db *DB) numberOwn(ctx context.Context, meeting int64, e *journal.Entry) er
 	}
 	e.Own = make(map[chat.ParticipantID]uint64, len(e.Event.Message.Audience))
 	for _, id := range e.Event.Message.Audience {
-		var own uint64
-		err := db.queryRow(ctx, `SELECT own FROM mailbox WHERE meeting = ? AND participant = ? AND at = ?`,
-			[]any{meeting, string(id), e.At}, &own)
+		var own, seq uint64
+		err := db.queryRow(ctx, placeQuery, []any{meeting, string(id), e.At}, &own, &seq)
 		if errors.Is(err, sql.ErrNoRows) {
 			return db.found(meeting, int64(e.Seq))
 		}

@@ -82,7 +82,7 @@ type Checks struct {
 // that checking itself was not possible, or that ctx has ended.
 func (f *File) Verify(ctx context.Context, checks Checks) (Census, error) {
 	v := &verifier{Checks: checks, file: f}
-	part := func(what string, do func(context.Context, querier) error) func(context.Context) error {
+	part := func(what string, do func(context.Context, *look) error) func(context.Context) error {
 		return func(ctx context.Context) error { return v.readable(ctx, what, do) }
 	}
 	for _, check := range []func(context.Context) error{
@@ -107,16 +107,37 @@ type verifier struct {
 	census Census
 }
 
-// querier is what reads: the database, or a transaction on it.
+// querier is what reads: the database, or a look at it.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// look is a look at the database as it is at a moment. Statements are
+// prepared once: some are asked for each row.
+type look struct{ statements }
+
+// QueryContext implements querier.
+func (r *look) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	stmt, err := r.get(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
+// row reads one row.
+func (r *look) row(ctx context.Context, query string, args []any, dest ...any) error {
+	stmt, err := r.get(ctx, query)
+	if err != nil {
+		return err
+	}
+	return stmt.QueryRowContext(ctx, args...).Scan(dest...)
 }
 
 // readable does a part of the work in one read of the database. Pages that
 // SQLite cannot make sense of are damage, too, and so are values of another
 // type than the column's; what else there is to check, is checked.
-func (v *verifier) readable(ctx context.Context, what string, do func(context.Context, querier) error) error {
+func (v *verifier) readable(ctx context.Context, what string, do func(context.Context, *look) error) error {
 	err := v.snapshot(ctx, do)
 	if err == nil {
 		return nil
@@ -133,13 +154,15 @@ func (v *verifier) readable(ctx context.Context, what string, do func(context.Co
 }
 
 // snapshot reads the database as it is at one moment.
-func (v *verifier) snapshot(ctx context.Context, do func(context.Context, querier) error) error {
+func (v *verifier) snapshot(ctx context.Context, do func(context.Context, *look) error) error {
 	tx, err := v.file.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // it has written nothing
-	return do(ctx, tx)
+	r := &look{statements{prepare: tx.PrepareContext}}
+	defer r.close()
+	return do(ctx, r)
 }
 
 // tick is told after each row of the large tables.
@@ -154,7 +177,7 @@ func (v *verifier) tick() {
 const maxPageErrors = 100
 
 // pages lets SQLite check its file: every page, every tree, every index.
-func (v *verifier) pages(ctx context.Context, q querier) error {
+func (v *verifier) pages(ctx context.Context, q *look) error {
 	return each(ctx, q, fmt.Sprintf(`PRAGMA integrity_check(%d)`, maxPageErrors), nil, func(scan scanner) error {
 		var text string
 		if err := scan(&text); err != nil {
@@ -168,7 +191,7 @@ func (v *verifier) pages(ctx context.Context, q querier) error {
 }
 
 // references lets SQLite check its foreign keys.
-func (v *verifier) references(ctx context.Context, q querier) error {
+func (v *verifier) references(ctx context.Context, q *look) error {
 	return each(ctx, q, `PRAGMA foreign_key_check`, nil, func(scan scanner) error {
 		var table, parent string
 		var row, key sql.NullInt64
@@ -182,12 +205,12 @@ func (v *verifier) references(ctx context.Context, q querier) error {
 
 // strays finds rows of journals that belong to no meeting. It skips from
 // meeting to meeting by index.
-func (v *verifier) strays(ctx context.Context, q querier) error {
+func (v *verifier) strays(ctx context.Context, q *look) error {
 	for _, table := range []string{"messages", "changes", "mailbox", "client_ids"} {
 		last := int64(-1 << 62)
 		for {
 			var next sql.NullInt64
-			if err := q.QueryRowContext(ctx, `SELECT MIN(meeting) FROM `+table+` WHERE meeting > ?`, last).Scan(&next); err != nil {
+			if err := q.row(ctx, `SELECT MIN(meeting) FROM `+table+` WHERE meeting > ?`, []any{last}, &next); err != nil {
 				return err
 			}
 			if !next.Valid {
@@ -195,7 +218,7 @@ func (v *verifier) strays(ctx context.Context, q querier) error {
 			}
 			last = next.Int64
 			var known int
-			if err := q.QueryRowContext(ctx, `SELECT count(*) FROM meetings WHERE no = ?`, last).Scan(&known); err != nil {
+			if err := q.row(ctx, `SELECT count(*) FROM meetings WHERE no = ?`, []any{last}, &known); err != nil {
 				return err
 			}
 			if known == 0 {

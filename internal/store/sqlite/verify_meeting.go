@@ -20,7 +20,7 @@ func (v *verifier) meetings(ctx context.Context) error {
 			return err
 		}
 		for _, m := range list {
-			if err := v.readable(ctx, "meeting "+string(m.id), func(ctx context.Context, q querier) error {
+			if err := v.readable(ctx, "meeting "+string(m.id), func(ctx context.Context, q *look) error {
 				return v.meeting(ctx, q, m)
 			}); err != nil {
 				return err
@@ -33,7 +33,7 @@ func (v *verifier) meetings(ctx context.Context) error {
 // meetingsAfter lists the next meetings.
 func (v *verifier) meetingsAfter(ctx context.Context, last int64) ([]meetingName, error) {
 	var list []meetingName
-	err := v.readable(ctx, "the list of meetings", func(ctx context.Context, q querier) error {
+	err := v.readable(ctx, "the list of meetings", func(ctx context.Context, q *look) error {
 		return each(ctx, q, `SELECT no, id FROM meetings WHERE no > ? ORDER BY no LIMIT 1000`, []any{last}, func(scan scanner) error {
 			var m meetingName
 			if err := scan(&m.no, &m.id); err != nil {
@@ -54,7 +54,7 @@ type meetingName struct {
 // journalCheck is the check of one meeting's journal.
 type journalCheck struct {
 	*verifier
-	q       querier
+	q       *look
 	meeting meetingName
 	// The last entry, as far as it could be read.
 	seq, pub, at int64
@@ -74,7 +74,7 @@ func (c *journalCheck) foundf(code string, seq int64, format string, args ...any
 	c.Found(Finding{Code: code, Meeting: c.meeting.id, Seq: seq, Detail: fmt.Sprintf(format, args...)})
 }
 
-func (v *verifier) meeting(ctx context.Context, q querier, m meetingName) error {
+func (v *verifier) meeting(ctx context.Context, q *look, m meetingName) error {
 	v.census.Meetings++
 	c := &journalCheck{verifier: v, q: q, meeting: m}
 	for _, check := range []func(context.Context) error{c.entries, c.head, c.states, c.mailbox, c.clientIDs} {
@@ -201,9 +201,8 @@ func (c *journalCheck) place(ctx context.Context, seq, pub, at int64, audience s
 	}
 	c.mailed += int64(len(ids))
 	for _, id := range ids {
-		var in int64
-		err := c.q.QueryRowContext(ctx, `SELECT seq FROM mailbox WHERE meeting = ? AND participant = ? AND at = ?`,
-			c.meeting.no, string(id), at).Scan(&in)
+		var own, in int64
+		err := c.q.row(ctx, placeQuery, []any{c.meeting.no, string(id), at}, &own, &in)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			c.foundf(DamagedMailbox, seq, "the entry is missing in the mailbox of participant %s", id)
@@ -250,8 +249,8 @@ func (c *journalCheck) placeOnly(r *targetedChange) error {
 func (c *journalCheck) inSession(ctx context.Context, r *messageRow) error {
 	if c.session.id != r.session || !c.session.known {
 		c.session = sessionRow{id: r.session}
-		err := c.q.QueryRowContext(ctx, `SELECT first_seq FROM sessions WHERE id = ? AND meeting = ?`, r.session, c.meeting.no).
-			Scan(&c.session.first)
+		err := c.q.row(ctx, `SELECT first_seq FROM sessions WHERE id = ? AND meeting = ?`,
+			[]any{r.session, c.meeting.no}, &c.session.first)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -273,8 +272,8 @@ func (c *journalCheck) files(ctx context.Context, r *messageRow) error {
 	}
 	for _, id := range c.References(chat.Kind(r.kind), r.payload) {
 		var complete, attached bool
-		err := c.q.QueryRowContext(ctx, `SELECT blob IS NOT NULL, attached_at IS NOT NULL FROM uploads WHERE id = ? AND meeting = ?`,
-			string(id), c.meeting.no).Scan(&complete, &attached)
+		err := c.q.row(ctx, `SELECT blob IS NOT NULL, attached_at IS NOT NULL FROM uploads WHERE id = ? AND meeting = ?`,
+			[]any{string(id), c.meeting.no}, &complete, &attached)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			c.foundf(DamagedUpload, r.seq, "the message refers to upload %s, which the meeting does not have", id)
@@ -293,8 +292,8 @@ func (c *journalCheck) files(ctx context.Context, r *messageRow) error {
 func (c *journalCheck) head(ctx context.Context) error {
 	var seq, pub, at int64
 	var epoch string
-	if err := c.q.QueryRowContext(ctx, `SELECT last_seq, last_pub, last_at, epoch FROM meetings WHERE no = ?`, c.meeting.no).
-		Scan(&seq, &pub, &at, &epoch); err != nil {
+	if err := c.q.row(ctx, `SELECT last_seq, last_pub, last_at, epoch FROM meetings WHERE no = ?`,
+		[]any{c.meeting.no}, &seq, &pub, &at, &epoch); err != nil {
 		return err
 	}
 	switch {

@@ -6,7 +6,7 @@ import (
 )
 
 // sessions checks sessions and their peers.
-func (v *verifier) sessions(ctx context.Context, q querier) error {
+func (v *verifier) sessions(ctx context.Context, q *look) error {
 	if err := each(ctx, q, `SELECT m.id, s.id IS NOT NULL, COALESCE(s.meeting = m.no, 0), COALESCE(s.ended_at IS NULL, 0)
 		FROM meetings m LEFT JOIN sessions s ON s.id = m.session WHERE m.session IS NOT NULL`, nil, func(scan scanner) error {
 		f := Finding{Code: DamagedSession}
@@ -57,7 +57,7 @@ func (v *verifier) sessions(ctx context.Context, q querier) error {
 }
 
 // attendance checks what sessions and peers count against what they count.
-func (v *verifier) attendance(ctx context.Context, q querier) error {
+func (v *verifier) attendance(ctx context.Context, q *look) error {
 	if err := each(ctx, q, `SELECT m.id FROM sessions s JOIN meetings m ON m.no = s.meeting
 		LEFT JOIN (SELECT session, COUNT(*) AS peers, COUNT(*) - COUNT(left_at) AS live, SUM(spent) AS spent,
 			SUM(CASE WHEN left_at IS NULL THEN since ELSE 0 END) AS since FROM peers GROUP BY session) p ON p.session = s.id
@@ -85,8 +85,8 @@ func (v *verifier) attendance(ctx context.Context, q querier) error {
 }
 
 // peers checks that no peer is said to have read what was never written.
-func (v *verifier) peers(ctx context.Context, q querier) error {
-	if err := q.QueryRowContext(ctx, `SELECT count(*) FROM peers`).Scan(&v.census.Peers); err != nil {
+func (v *verifier) peers(ctx context.Context, q *look) error {
+	if err := q.row(ctx, `SELECT count(*) FROM peers`, nil, &v.census.Peers); err != nil {
 		return err
 	}
 	return each(ctx, q, `SELECT m.id, p.seen_seq FROM peers p JOIN sessions s ON s.id = p.session
@@ -102,7 +102,7 @@ func (v *verifier) peers(ctx context.Context, q querier) error {
 
 // uploads checks what uploads say about their bytes. The bytes themselves are
 // the concern of whoever keeps them.
-func (v *verifier) uploads(ctx context.Context, q querier) error {
+func (v *verifier) uploads(ctx context.Context, q *look) error {
 	return each(ctx, q, `SELECT COALESCE(m.id, ''), u.id, u.blob IS NOT NULL, u.size, length(u.sha256), u.attached_at IS NOT NULL
 		FROM uploads u LEFT JOIN meetings m ON m.no = u.meeting`, nil, func(scan scanner) error {
 		v.census.Uploads++

@@ -283,3 +283,20 @@ func TestVerifyNamesDamagedPages(t *testing.T) {
 		})
 	}
 }
+
+// A private entry is found by index, however full the mailbox is.
+func TestPrivateEntriesAreFoundByIndex(t *testing.T) {
+	tk := busy(t)
+	rows, err := raw(t, tk.dir).QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+sqlite.PlaceQuery, 1, "somebody", 1)
+	tk.must(err)
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var plan string
+		tk.must(rows.Scan(&id, &parent, &unused, &plan))
+		if !strings.Contains(plan, "mailbox_by_time (meeting=? AND participant=? AND at=?)") {
+			t.Errorf("the plan is %q", plan)
+		}
+	}
+	tk.must(rows.Err())
+}
