@@ -90,7 +90,7 @@ func decideSend(c SendMessage, state State) (Event, error) {
 		return Event{}, Refuse(Forbidden, "your preset does not allow sending this kind of message")
 	}
 	if len(c.ClientID) > MaxClientID {
-		return Event{}, Refuse(Invalid, "a client id may have at most %d bytes", MaxClientID)
+		return Event{}, Refuse(Invalid, "a client id may have at most %d bytes", MaxClientID).Beyond("client_id_length")
 	}
 	audience, err := audienceOf(c, state)
 	if err != nil {
@@ -131,7 +131,7 @@ func audienceOf(c SendMessage, state State) ([]ParticipantID, error) {
 		return nil, Refuse(NotFound, "a private message needs a recipient who can receive it")
 	}
 	if len(audience) > MaxRecipients {
-		return nil, Refuse(Limited, "a private message may have at most %d recipients", MaxRecipients-1)
+		return nil, Refuse(Limited, "a private message may have at most %d recipients", MaxRecipients-1).Beyond("recipients")
 	}
 	return audience, nil
 }
@@ -208,7 +208,7 @@ func touched(a Actor, state State) (*Message, error) {
 // upload gets the answer of an unknown one.
 func checkUploads(a Actor, content Content, uploads []Upload) error {
 	if len(content.Uploads) > MaxUploadsPerMessage {
-		return Refuse(Limited, "a message may refer to at most %d files", MaxUploadsPerMessage)
+		return Refuse(Limited, "a message may refer to at most %d files", MaxUploadsPerMessage).Beyond("files_per_message")
 	}
 	for _, id := range content.Uploads {
 		i := slices.IndexFunc(uploads, func(u Upload) bool { return u.ID == id })

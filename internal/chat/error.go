@@ -38,6 +38,9 @@ type Error struct {
 	Code       Code
 	Message    string
 	RetryAfter time.Duration
+	// Limit is the name of the limit that was reached, as docs/limits.md has it,
+	// "" where it is none. It is for those who count, not for the one who asked.
+	Limit string
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -46,6 +49,12 @@ func (e *Error) Error() string { return e.Message }
 // client, so it never contains message text, tokens or internals.
 func Refuse(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// Beyond names the limit that a refusal is about.
+func (e *Error) Beyond(limit string) *Error {
+	e.Limit = limit
+	return e
 }
 
 // CodeOf tells the code of an error, Internal for one that is not a refusal,

@@ -108,7 +108,7 @@ func NewText(text string) (Content, error) {
 		return Content{}, err
 	}
 	if len(text) > MaxTextUnits && utf16Units(text) > MaxTextUnits {
-		return Content{}, Refuse(Invalid, "a text message may have at most %d characters", MaxTextUnits)
+		return Content{}, Refuse(Invalid, "a text message may have at most %d characters", MaxTextUnits).Beyond("text_length")
 	}
 	return Content{Kind: Text, Payload: text}, nil
 }

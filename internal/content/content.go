@@ -37,7 +37,7 @@ type Links interface {
 // Invalid. Whether the files exist and are the sender's is not checked here.
 func Parse(kind chat.Kind, payload string, links Links) (chat.Content, error) {
 	if len(payload) > MaxInputBytes {
-		return chat.Content{}, chat.Refuse(chat.Invalid, "the payload may have at most %d bytes", MaxInputBytes)
+		return chat.Content{}, chat.Refuse(chat.Invalid, "the payload may have at most %d bytes", MaxInputBytes).Beyond("payload_size")
 	}
 	if kind == chat.Text {
 		return chat.NewText(payload)
@@ -52,7 +52,7 @@ func Parse(kind chat.Kind, payload string, links Links) (chat.Content, error) {
 	}
 	if len(stored) > chat.MaxPayloadBytes {
 		return chat.Content{}, chat.Refuse(chat.Invalid, "this message is too long: %d bytes where %d are allowed",
-			len(stored), chat.MaxPayloadBytes)
+			len(stored), chat.MaxPayloadBytes).Beyond("payload_size")
 	}
 	return chat.Content{Kind: kind, Payload: stored, Uploads: p.uploads}, nil
 }

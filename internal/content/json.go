@@ -64,7 +64,7 @@ type decoder struct{ *json.Decoder }
 
 func (d decoder) value(depth int) (any, error) {
 	if depth > maxDepth {
-		return nil, chat.Refuse(chat.Invalid, "the payload is nested more than %d deep", maxDepth)
+		return nil, chat.Refuse(chat.Invalid, "the payload is nested more than %d deep", maxDepth).Beyond("json_depth")
 	}
 	token, err := d.Token()
 	if err != nil {

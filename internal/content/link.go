@@ -44,7 +44,7 @@ func (p *parser) link(raw string) (string, error) {
 // and not repaired.
 func canonicalURL(raw string) (string, error) {
 	if len(raw) > maxLinkBytes {
-		return "", chat.Refuse(chat.Invalid, "a link may have at most %d bytes", maxLinkBytes)
+		return "", chat.Refuse(chat.Invalid, "a link may have at most %d bytes", maxLinkBytes).Beyond("link_length")
 	}
 	if strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' }) {
 		return "", chat.Refuse(chat.Invalid, "a link must not contain spaces, backslashes or control characters")
@@ -63,7 +63,7 @@ func canonicalURL(raw string) (string, error) {
 	u.RawQuery = escapeQuery(u.RawQuery)
 	canonical := u.String()
 	if len(canonical) > maxLinkBytes {
-		return "", chat.Refuse(chat.Invalid, "a link may have at most %d bytes", maxLinkBytes)
+		return "", chat.Refuse(chat.Invalid, "a link may have at most %d bytes", maxLinkBytes).Beyond("link_length")
 	}
 	return canonical, nil
 }

@@ -127,7 +127,7 @@ func (p *parser) list(m member, entries *int) ([]any, error) {
 		return nil, chat.Refuse(chat.Invalid, "%q must be a list", m.key)
 	}
 	if *entries += len(list); *entries > chat.MaxUploadsPerMessage {
-		return nil, chat.Refuse(chat.Invalid, "a message may refer to at most %d files", chat.MaxUploadsPerMessage)
+		return nil, chat.Refuse(chat.Invalid, "a message may refer to at most %d files", chat.MaxUploadsPerMessage).Beyond("files_per_message")
 	}
 	out := make([]any, 0, len(list))
 	for _, v := range list {

@@ -21,7 +21,7 @@ func Value(raw []byte) ([]byte, error) {
 	case len(raw) == 0:
 		return []byte("{}"), nil
 	case len(raw) > MaxValue:
-		return nil, chat.Refuse(chat.Limited, "this value is too long: at most %d bytes of JSON", MaxValue)
+		return nil, chat.Refuse(chat.Limited, "this value is too long: at most %d bytes of JSON", MaxValue).Beyond("value_size")
 	case !utf8.Valid(raw):
 		return nil, chat.Refuse(chat.Invalid, "the payload is not valid UTF-8")
 	case !json.Valid(raw):
@@ -37,7 +37,7 @@ func Value(raw []byte) ([]byte, error) {
 	w.value(v)
 	// What is written anew may be longer: U+FFFD takes more than half a pair.
 	if w.Len() > MaxValue {
-		return nil, chat.Refuse(chat.Limited, "this value is too long: at most %d bytes of JSON", MaxValue)
+		return nil, chat.Refuse(chat.Limited, "this value is too long: at most %d bytes of JSON", MaxValue).Beyond("value_size")
 	}
 	return w.Bytes(), nil
 }

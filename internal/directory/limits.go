@@ -62,7 +62,7 @@ func (l List) check() error { return checkText("search", l.Search, MaxSearch) }
 func checkText(field, text string, most int) error {
 	switch {
 	case len(text) > most:
-		return chat.Refuse(chat.Invalid, "%q must have at most %d bytes", field, most)
+		return chat.Refuse(chat.Invalid, "%q must have at most %d bytes", field, most).Beyond("field_length")
 	case !utf8.ValidString(text):
 		return chat.Refuse(chat.Invalid, "%q must be valid UTF-8", field)
 	case strings.IndexByte(text, 0) >= 0:
@@ -107,7 +107,7 @@ func checkConfig(field string, config json.RawMessage) error {
 	case len(config) == 0:
 		return nil
 	case len(config) > MaxConfig:
-		return chat.Refuse(chat.Invalid, "%q must have at most %d bytes", field, MaxConfig)
+		return chat.Refuse(chat.Invalid, "%q must have at most %d bytes", field, MaxConfig).Beyond("field_length")
 	case !json.Valid(config) || bytes.TrimLeft(config, " \t\r\n")[0] != '{':
 		return chat.Refuse(chat.Invalid, "%q must be a JSON object", field)
 	}

@@ -56,7 +56,7 @@ func Overlay(body, override []byte) (json.RawMessage, error) {
 // A participant who is not of the meeting gives ErrNotFound.
 func (s *Service) Overrule(ctx context.Context, meeting chat.MeetingID, by chat.ParticipantID, wishes []Overrule) error {
 	if len(wishes) > MaxOverrules {
-		return chat.Refuse(chat.Limited, "at most %d participants can be given other permissions at once", MaxOverrules)
+		return chat.Refuse(chat.Limited, "at most %d participants can be given other permissions at once", MaxOverrules).Beyond("overrules")
 	}
 	ids := make([]chat.ParticipantID, len(wishes))
 	for i, w := range wishes {

@@ -222,7 +222,7 @@ func (j *Journal) Submit(cmd chat.Command, settles string, done func(Entry, erro
 	actor := cmd.By()
 	if wait := j.limits.take(actor.Meeting); wait > 0 {
 		j.refuse(done, &chat.Error{
-			Code: chat.Limited, Message: "this meeting takes no more messages at the moment", RetryAfter: wait,
+			Code: chat.Limited, Message: "this meeting takes no more messages at the moment", RetryAfter: wait, Limit: "meeting_rate",
 		})
 		return
 	}
@@ -282,7 +282,7 @@ func (j *Journal) publicError(meeting chat.MeetingID, err error) error {
 	case errors.Is(err, ErrNoMeeting):
 		return chat.Refuse(chat.NotFound, "there is no such meeting")
 	case errors.Is(err, ErrBusy):
-		return &chat.Error{Code: chat.Unavailable, Message: "the server is busy", RetryAfter: time.Second}
+		return &chat.Error{Code: chat.Unavailable, Message: "the server is busy", RetryAfter: time.Second, Limit: "write_queue"}
 	case errors.Is(err, ErrFull):
 		return &chat.Error{Code: chat.Unavailable, Message: "the server has no room to store messages", RetryAfter: 30 * time.Second}
 	case errors.Is(err, ErrFailed), errors.Is(err, ErrDamaged):
@@ -319,7 +319,7 @@ func load(tx Tx, head *Head, cmd chat.Command) (chat.State, error) {
 	actor, touches := cmd.By(), cmd.Touches()
 	state := chat.State{Active: head.Active, Session: head.Session}
 	if len(touches.Recipients) > chat.MaxRecipients || len(touches.Uploads) > chat.MaxUploadsPerMessage {
-		return state, chat.Refuse(chat.Limited, "the message names too many recipients or files")
+		return state, chat.Refuse(chat.Limited, "the message names too many recipients or files").Beyond("recipients")
 	}
 	var err error
 	if state.Actor, err = tx.Participant(head.Meeting, actor.Participant); err != nil {

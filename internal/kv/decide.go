@@ -89,10 +89,10 @@ func Decide(w Write, s State, now int64) (Change, Totals, error) {
 		c.Items = append(c.Items, item)
 	}
 	if t.Keys > max(MaxKeys, s.Totals.Keys) {
-		return Change{}, Totals{}, chat.Refuse(chat.Limited, "the stores of a meeting may have at most %d keys together", MaxKeys)
+		return Change{}, Totals{}, chat.Refuse(chat.Limited, "the stores of a meeting may have at most %d keys together", MaxKeys).Beyond("store_keys")
 	}
 	if t.Bytes > max(MaxBytes, s.Totals.Bytes) {
-		return Change{}, Totals{}, chat.Refuse(chat.Limited, "the stores of a meeting may hold at most %d bytes together", MaxBytes)
+		return Change{}, Totals{}, chat.Refuse(chat.Limited, "the stores of a meeting may hold at most %d bytes together", MaxBytes).Beyond("store_bytes")
 	}
 	return c, t, nil
 }

@@ -83,7 +83,7 @@ var (
 // so far and before all that it says from now on.
 func (f *Feed) Answer(frame []byte) {
 	f.room.mu.Lock()
-	defer f.room.mu.Unlock()
+	defer f.room.unlock()
 	f.push(&item{frame: frame, ready: true, answer: true})
 }
 
@@ -95,6 +95,9 @@ func (f *Feed) push(i *item) {
 	i.at = f.room.log.end
 	f.queue = append(f.queue, i)
 	f.account(i, itemBytes+len(i.frame))
+	if !i.answer {
+		f.room.hub.counts.Deliveries.Add(1)
+	}
 	if f.private > maxPrivate {
 		f.close(ClosedBehind)
 	}
@@ -132,7 +135,7 @@ type Slot struct {
 // Reserve keeps a place at the end of what the room has said so far.
 func (f *Feed) Reserve() Slot {
 	f.room.mu.Lock()
-	defer f.room.mu.Unlock()
+	defer f.room.unlock()
 	return f.reserve()
 }
 
@@ -146,7 +149,7 @@ func (f *Feed) reserve() Slot {
 // is in more follows on frame without a copy; it must not change any more.
 func (s Slot) Fill(frame []byte, more ...[]byte) {
 	s.feed.room.mu.Lock()
-	defer s.feed.room.mu.Unlock()
+	defer s.feed.room.unlock()
 	s.item.frame, s.item.more, s.item.ready = frame, more, true
 	s.feed.account(s.item, s.item.size())
 	s.feed.rouse()
@@ -178,7 +181,7 @@ func (f *Feed) Next(ctx context.Context, bufs [][]byte) ([][]byte, error) {
 
 func (f *Feed) take(bufs [][]byte) ([][]byte, error) {
 	f.room.mu.Lock()
-	defer f.room.mu.Unlock()
+	defer f.room.unlock()
 	size := 0
 	for f.closed == nil && size < batchBytes {
 		limit := f.room.log.end
@@ -276,7 +279,7 @@ func (f *Feed) finish(reason *Closed) {
 // Close ends the feed; Next gives the reason at once.
 func (f *Feed) Close(reason *Closed) {
 	f.room.mu.Lock()
-	defer f.room.mu.Unlock()
+	defer f.room.unlock()
 	f.close(reason)
 }
 
@@ -316,7 +319,7 @@ func (f *Feed) ping(frame []byte) {
 // ping has arrived.
 func (f *Feed) Ponged() {
 	f.room.mu.Lock()
-	defer f.room.mu.Unlock()
+	defer f.room.unlock()
 	if len(f.pings) == 0 {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/fault"
 	"github.com/parley-chat/parley/internal/journal"
 )
 
@@ -139,7 +140,7 @@ type recalled struct {
 // reading to wait for.
 func (r *Room) recall(f *Feed, reader Reader) (recalled, *loading) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	h := &r.history
 	now := r.hub.config.Now()
 	of := edition{r.session.ID, reader.Meeting}
@@ -160,7 +161,7 @@ func (r *Room) recall(f *Feed, reader Reader) (recalled, *loading) {
 		close(h.loading.done)
 	}
 	h.loading = l
-	r.hub.work.Go(func() { r.hub.readHistory(r, l) })
+	r.hub.goOn(func() { r.hub.readHistory(r, l) })
 	return recalled{}, l
 }
 
@@ -174,7 +175,7 @@ func (r *Room) collect(found recalled) History {
 	}
 	r.hub.histories.beyond.Add(1)
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if w := r.history.window; w == found.from && w.count < HistoryCount && w.bytes < HistoryBytes && !w.whole {
 		r.dropHistory()
 	}
@@ -185,11 +186,11 @@ func (r *Room) collect(found recalled) History {
 func (h *Hub) readHistory(r *Room, l *loading) {
 	recent, err := h.journal.Recent(h.ctx, r.meeting, windowLimits)
 	var w *window
-	if err == nil {
-		w = newWindow(recent, h.codec.Message)
+	if err == nil && !h.config.Faults.Do(fault.Frame, func() { w = newWindow(recent, h.codec.Message) }) {
+		err = errFault
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if r.history.loading != l {
 		return // somebody else has ended it
 	}
@@ -260,7 +261,7 @@ func (r *Room) countHistory() {
 	grown := size > r.history.counted
 	r.history.counted = size
 	if grown && total > r.hub.config.HistoryBytes && r.hub.histories.evicting.CompareAndSwap(false, true) {
-		r.hub.work.Go(r.hub.evictHistories)
+		r.hub.goOn(r.hub.evictHistories)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/fault"
 	"github.com/parley-chat/parley/internal/journal"
 )
 
@@ -76,6 +77,8 @@ type Config struct {
 	Now func() time.Time
 	// Logger. Default: nothing is logged.
 	Logger *slog.Logger
+	// Faults stops panics in the work of rooms. Default: nobody is told of them.
+	Faults *fault.Guard
 }
 
 func (c Config) withDefaults() Config {
@@ -112,6 +115,8 @@ type Hub struct {
 	rooms map[chat.MeetingID]*Room
 
 	found time.Time // when peers without a room were last looked for; of Run
+
+	counts Counters
 
 	draining atomic.Bool // whoever connects is to come back
 
@@ -151,7 +156,7 @@ func (h *Hub) Room(ctx context.Context, meeting chat.MeetingID) (*Room, error) {
 			out:     make(map[chat.PeerID]expulsion),
 		}
 		h.rooms[meeting] = r
-		h.work.Go(func() { h.load(r) })
+		h.goOn(func() { h.load(r) })
 	}
 	h.mu.Unlock()
 	select {
@@ -216,7 +221,7 @@ func (h *Hub) Admits(ctx context.Context, meeting chat.MeetingID, peer chat.Peer
 		return err
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	return r.admits(peer, participant)
 }
 
@@ -239,12 +244,15 @@ func (h *Hub) Connect(ctx context.Context, meeting chat.MeetingID, info Info) (*
 // the hub before the reading starts, so what is committed meanwhile is held,
 // not lost.
 func (h *Hub) load(r *Room) {
-	err := h.read(r)
-	if err != nil {
-		r.failed = fmt.Errorf("loading a room: %w", err)
-		h.forget(r)
-	}
-	close(r.loaded)
+	err := errFault
+	defer func() {
+		if err != nil {
+			r.failed = fmt.Errorf("loading a room: %w", err)
+			h.forget(r)
+		}
+		close(r.loaded)
+	}()
+	err = h.read(r)
 }
 
 func (h *Hub) read(r *Room) error {
@@ -261,7 +269,7 @@ func (h *Hub) read(r *Room) error {
 		return context.Cause(h.ctx)
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if err != nil { // those who need it are sent away, and nobody else
 		h.config.Logger.Error("what peers have missed cannot be read", "meeting", r.meeting, "err", err)
 		r.unread = head.Seq
@@ -309,7 +317,7 @@ func (h *Hub) Observe(entries []journal.Entry) {
 		r := h.rooms[meeting]
 		h.mu.Unlock()
 		if r != nil {
-			r.tell(entries[:n])
+			h.config.Faults.Do(fault.Room, func() { r.tell(entries[:n]) })
 		}
 		entries = entries[n:]
 	}
@@ -324,7 +332,8 @@ var errHole = errors.New("the journal ends before an entry that was told")
 // fill reads the entries that a room was not told of. It is called under the
 // room's lock and returns at once.
 func (h *Hub) fill(r *Room) {
-	h.work.Go(func() {
+	h.counts.Gaps.Add(1)
+	h.goOn(func() {
 		for {
 			r.mu.Lock()
 			after := r.seq
@@ -348,7 +357,7 @@ func (h *Hub) fill(r *Room) {
 // filled takes over what was read, and true when nothing is missing any more.
 func (h *Hub) filled(r *Room, entries []journal.Entry) bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	r.follow(entries)
 	r.filling = !r.release()
 	return !r.filling
@@ -360,12 +369,7 @@ func (h *Hub) abandon(r *Room) {
 	h.forget(r)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.forgotten = true
-	r.dropHistory()
-	for _, f := range r.feeds {
-		f.close(ClosedFault)
-	}
-	r.stopTimers()
+	r.collapse()
 }
 
 // stopTimers ends what is to happen in a room later.
@@ -390,14 +394,16 @@ func (r *Room) stopTimers() {
 // left records in the background that a peer has left, and closes recorded
 // when that is done. It is called under the room's lock.
 func (h *Hub) left(r *Room, session chat.SessionID, peer chat.PeerID, recorded chan struct{}) {
-	h.work.Go(func() {
+	h.goOn(func() {
+		defer func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if r.leaving[peer] == recorded {
+				delete(r.leaving, peer)
+			}
+			close(recorded)
+		}()
 		h.recordLeft(r, session, peer)
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if r.leaving[peer] == recorded {
-			delete(r.leaving, peer)
-		}
-		close(recorded)
 	})
 }
 
@@ -441,7 +447,7 @@ func (h *Hub) Run(ctx context.Context) {
 		}
 		rooms := h.all()
 		for _, r := range rooms {
-			h.pingSlot(r, slot)
+			h.config.Faults.Do(fault.Room, func() { h.pingSlot(r, slot) })
 		}
 		if slot == 0 {
 			h.save(rooms)
@@ -464,7 +470,7 @@ func (h *Hub) all() []*Room {
 
 func (h *Hub) pingSlot(r *Room, slot int) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	for peer, f := range r.feeds {
 		if slotOf(peer) == slot {
 			f.ping(h.codec.Ping())
@@ -494,7 +500,7 @@ func (h *Hub) save(rooms []*Room) {
 	if len(seen) == 0 {
 		return
 	}
-	h.work.Go(func() {
+	h.goOn(func() {
 		if err := h.sessions.Seen(h.ctx, seen); err != nil && h.ctx.Err() == nil {
 			h.config.Logger.Warn("how far peers have read could not be saved; after a restart they are told more again", "err", err)
 		}

@@ -52,7 +52,7 @@ func (h *Hub) known(meeting chat.MeetingID) *Room {
 // sendOut tells first, so that those who go do not hear of each other.
 func (r *Room) sendOut(peers []chat.PeerID, how expulsion, by chat.PeerID, request string) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if r.forgotten {
 		return
 	}
@@ -129,7 +129,7 @@ func (f *Feed) expel(frame []byte) {
 			*f.expelled = farewell{at: f.room.log.end, sees: f.member.Rights.SeePeers}
 		}
 		f.member = nil
-		time.AfterFunc(expelGrace, func() { f.Close(ClosedForGood) })
+		f.room.after(expelGrace, func() { f.Close(ClosedForGood) })
 	}
 	f.push(&item{frame: frame, ready: true, answer: true})
 }
@@ -138,7 +138,7 @@ func (f *Feed) expel(frame []byte) {
 // everybody: it was, before, and does not know.
 func (r *Room) SendOut(f *Feed, withAll bool) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	how := sentOut
 	if withAll {
 		how = sentOutWithAll
@@ -159,7 +159,7 @@ func (h *Hub) findLost(ctx context.Context) {
 		return
 	}
 	h.found = time.Now()
-	h.work.Go(func() {
+	h.goOn(func() {
 		if err := h.Restore(ctx); err != nil && ctx.Err() == nil {
 			h.config.Logger.Error("sessions without a room could not be looked for", "err", err)
 		}

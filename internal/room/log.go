@@ -20,6 +20,7 @@ type log struct {
 	chunks   []chunk
 	end      uint64
 	whispers []span // of frames that only some may read, in order
+	fresh    int    // frames appended since the readers were last roused
 }
 
 type span struct{ from, to uint64 }
@@ -49,6 +50,7 @@ func (l *log) append(frame []byte) {
 	}
 	l.chunks[last].bytes = append(l.chunks[last].bytes, frame...)
 	l.end += uint64(len(frame))
+	l.fresh++
 	l.forget()
 }
 

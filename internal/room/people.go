@@ -18,7 +18,7 @@ type Person struct {
 // People gives the participants who are here.
 func (r *Room) People() []Person {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	people := make([]Person, 0, len(r.people))
 	for id, members := range r.people {
 		people = append(people, Person{id, members[0].Preset})
@@ -40,7 +40,7 @@ func (r *Room) People() []Person {
 // closed with 1000 if they do not close by themselves. Its members leave.
 func (r *Room) Expel(id chat.ParticipantID, word []byte) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if r.forgotten {
 		return
 	}
@@ -73,7 +73,7 @@ func (r *Room) Dismiss(word []byte) {
 // changed that it may tell of.
 func (r *Room) Revise(fresh Info, word []byte) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if r.forgotten {
 		return
 	}
@@ -115,7 +115,7 @@ func (f *Feed) known() Info {
 // Self gives what the room knows of the connection's peer at this moment.
 func (f *Feed) Self() Info {
 	f.room.mu.Lock()
-	defer f.room.mu.Unlock()
+	defer f.room.unlock()
 	return f.known()
 }
 

@@ -139,13 +139,13 @@ func (r *Room) owe() {
 	if r.due != nil || !r.counts() && len(r.gone) == 0 && len(r.listed) >= len(r.visible) {
 		return
 	}
-	r.due = time.AfterFunc(max(0, flushEvery-time.Since(r.flushed)), r.flush)
+	r.due = r.after(max(0, flushEvery-time.Since(r.flushed)), r.flush)
 }
 
 // flush tells of what has changed.
 func (r *Room) flush() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	r.due, r.flushed = nil, time.Now()
 	if r.forgotten {
 		return
@@ -174,7 +174,7 @@ func (r *Room) welcome(m *Member) {
 // list as of that place: the peers' own pieces of it, one after the other.
 func (r *Room) Present(f *Feed) (Slot, []byte) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	m := f.member
 	if m == nil {
 		return f.reserve(), nil
@@ -252,7 +252,7 @@ func (m *Member) seenBy(viewer *Member) bool {
 // Seen tells what a connection's member may know of another peer.
 func (r *Room) Seen(f *Feed, peer chat.PeerID) (Info, bool) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	m := r.members[peer]
 	if m == nil || f.member == nil || !m.seenBy(f.member) {
 		return Info{}, false
@@ -264,7 +264,7 @@ func (r *Room) Seen(f *Feed, peer chat.PeerID) (Info, bool) {
 // know of.
 func (r *Room) SeenParticipant(f *Feed, id chat.ParticipantID) (Info, bool) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	for _, m := range r.people[id] {
 		if f.member != nil && m.seenBy(f.member) {
 			return m.Info, true

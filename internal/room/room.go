@@ -140,7 +140,7 @@ var (
 	// ErrForeignPeer says that the peer id belongs to another participant.
 	ErrForeignPeer = chat.Refuse(chat.Forbidden, "this peer id belongs to another participant")
 	// ErrTooManyPeers says that the participant has too many connections.
-	ErrTooManyPeers = &chat.Error{Code: chat.Limited, Message: "too many connections of this participant", RetryAfter: 10 * time.Second}
+	ErrTooManyPeers = &chat.Error{Code: chat.Limited, Message: "too many connections of this participant", RetryAfter: 10 * time.Second, Limit: "connections"}
 )
 
 // MaxPeersPerParticipant is how many connections one participant may hold in
@@ -192,7 +192,7 @@ var errForgotten = errors.New("this room is no longer in use")
 // member again at once.
 func (r *Room) connect(info Info) (*Connection, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if r.forgotten {
 		return nil, errForgotten
 	}
@@ -257,7 +257,7 @@ func (r *Room) drop(f *Feed) {
 // member by the connection that replaced this one, or else waited for.
 func (r *Room) Join(f *Feed, info Info, session Session, answer []byte) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if r.forgotten {
 		return
 	}
@@ -283,7 +283,7 @@ func (r *Room) Join(f *Feed, info Info, session Session, answer []byte) {
 // nobody is answered, for any other.
 func (r *Room) Rejoin(f *Feed, answer []byte) bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if r.forgotten || f.member == nil || f.member.feed != f {
 		return false
 	}
@@ -319,13 +319,14 @@ func (r *Room) add(m *Member) {
 	r.owners[m.Peer] = m.Participant
 	r.count(m)
 	r.appear(m)
+	r.hub.counts.Joins.Add(1)
 }
 
 // Disconnect ends a connection. A peer that said goodbye has left; any other
 // is waited for.
 func (r *Room) Disconnect(f *Feed, goodbye bool) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	f.close(ClosedReplaced)
 	r.drop(f)
 	if f.waiter != nil && f.waiter.feed == f {
@@ -348,9 +349,9 @@ func (r *Room) expect(m *Member, grace time.Duration) {
 	if m.away != nil {
 		m.away.Stop()
 	}
-	m.away = time.AfterFunc(grace, func() {
+	m.away = r.after(grace, func() {
 		r.mu.Lock()
-		defer r.mu.Unlock()
+		defer r.unlock()
 		if m.feed == nil && r.members[m.Peer] == m && !r.forgotten {
 			r.leave(m)
 		}
@@ -370,6 +371,7 @@ func (r *Room) remove(m *Member) {
 	if m.away != nil {
 		m.away.Stop()
 	}
+	r.hub.counts.Leaves.Add(1)
 	delete(r.members, m.Peer)
 	r.people[m.Participant] = slices.DeleteFunc(r.people[m.Participant], func(o *Member) bool { return o == m })
 	if len(r.people[m.Participant]) == 0 {
@@ -402,7 +404,7 @@ func (r *Room) AwaitLeft(ctx context.Context, peer chat.PeerID) error {
 // Leave takes out the member of this connection: it has said that it leaves.
 func (r *Room) Leave(f *Feed) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if m := f.member; m != nil && m.feed == f && !r.forgotten {
 		m.feed, f.member = nil, nil
 		r.leave(m)
@@ -412,14 +414,14 @@ func (r *Room) Leave(f *Feed) {
 // Session gives the live session as last seen.
 func (r *Room) Session() Session {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	return r.session
 }
 
 // Joined tells whether the connection's peer is a member.
 func (r *Room) Joined(f *Feed) bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	return f.member != nil
 }
 
@@ -427,7 +429,7 @@ func (r *Room) Joined(f *Feed) bool {
 // have left again, to their participants; other ids are left out.
 func (r *Room) Participants(peers []string) map[string]chat.ParticipantID {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	found := make(map[string]chat.ParticipantID, len(peers))
 	for _, id := range peers {
 		if owner, ok := r.owners[chat.PeerID(id)]; ok {
@@ -440,7 +442,7 @@ func (r *Room) Participants(peers []string) map[string]chat.ParticipantID {
 // Member tells what is known of a peer that has joined.
 func (r *Room) Member(peer chat.PeerID) (Info, bool) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	m := r.members[peer]
 	if m == nil {
 		return Info{}, false
@@ -453,7 +455,7 @@ func (r *Room) Member(peer chat.PeerID) (Info, bool) {
 // hub has read them.
 func (r *Room) tell(entries []journal.Entry) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if r.filling {
 		r.held = append(r.held, entries...)
 		return
@@ -512,17 +514,23 @@ func (r *Room) tellOne(e journal.Entry) {
 }
 
 func (r *Room) rouse() {
+	readers := 0
 	for _, f := range r.feeds {
 		if f.member != nil && f.cursor < r.log.end {
 			f.rouse()
+			readers++
 		}
+	}
+	if r.log.fresh > 0 {
+		r.hub.counts.Deliveries.Add(uint64(r.log.fresh * readers))
+		r.log.fresh = 0
 	}
 }
 
 // retire gives the room up if nobody is, or is expected, here.
 func (r *Room) retire() bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	busy := len(r.feeds) > 0 || len(r.waiters) > 0 || len(r.members) > 0 || len(r.leaving) > 0 || r.entering > 0 || r.filling
 	r.forgotten = r.forgotten || !busy
 	if r.forgotten {

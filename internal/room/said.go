@@ -71,7 +71,7 @@ func (r *Room) forgetSaid(n int) {
 // a window that nobody asks for.
 func (r *Room) tidy(now time.Time) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if w := r.history.window; w != nil && now.Sub(r.history.used) >= historyIdle {
 		r.dropHistory()
 	}
@@ -94,7 +94,7 @@ var ErrUnread = errors.New("what was missed could not be read")
 // kept, it gives the newest of them.
 func (r *Room) Said(after, last uint64) ([]journal.Entry, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if after < min(r.unread, last) {
 		return nil, ErrUnread
 	}

@@ -26,7 +26,7 @@ const (
 
 var (
 	errTooManySignals = &chat.Error{
-		Code: chat.Limited, Message: "this meeting takes no more broadcasts at the moment", RetryAfter: time.Second,
+		Code: chat.Limited, Message: "this meeting takes no more broadcasts at the moment", RetryAfter: time.Second, Limit: "meeting_broadcast_rate",
 	}
 	errNobodyNamed = chat.Refuse(chat.NotFound, "none of those you name is here")
 )
@@ -35,7 +35,7 @@ var (
 // a member, it is the answer, and so is not left out.
 func (r *Room) Signal(from *Feed, s Signal) error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if !r.signals.take(len(s)) {
 		return errTooManySignals
 	}
@@ -50,7 +50,7 @@ func (r *Room) Signal(from *Feed, s Signal) error {
 // If the one that it comes from is among them, it is the answer as well.
 func (r *Room) SignalTo(from *Feed, s Signal, peers []chat.PeerID) error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if !r.signals.take(len(s)) {
 		return errTooManySignals
 	}
@@ -77,6 +77,8 @@ func (r *Room) pass(m *Member, i *item, from *Feed) {
 		m.feed.push(&item{frame: i.frame, ready: true, answer: true})
 	case m.feed.signals+itemBytes+len(i.frame) <= maxSignals:
 		m.feed.push(i)
+	default:
+		r.hub.counts.Lost.Add(1)
 	}
 }
 

@@ -52,7 +52,7 @@ const (
 // from all its peers together; false if it is too much.
 func (r *Room) AllowsStoreWrite(bytes int) bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if r.stores.budget == nil {
 		r.stores.budget = &budget{
 			count: rate.NewLimiter(storeRate, storeBurst), bytes: rate.NewLimiter(storeByteRate, storeBytesAtOnce),
@@ -69,7 +69,7 @@ func (r *Room) Stored(ctx context.Context, f *Feed, store string, keys []string)
 		return Slot{}, nil, err
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	items := r.stores.pick(r.session.ID, func(i kv.Item) bool {
 		return i.Store == store && !i.Deleted() && (len(keys) == 0 || slices.Contains(keys, i.Key))
 	})
@@ -83,7 +83,7 @@ func (r *Room) StoredSince(ctx context.Context, missed Missed) ([]kv.Item, error
 		return nil, err
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	// What changed after the place of the answer will be told live, and is not
 	// to be undone by that.
 	return r.stores.pick(r.session.ID, func(i kv.Item) bool { return i.At > missed.stores && i.At <= missed.storesTo }), nil
@@ -112,11 +112,11 @@ func (r *Room) readStores() *reading {
 	if s.reading == nil {
 		read := &reading{done: make(chan struct{})}
 		s.reading, s.items, s.held = read, nil, nil
-		r.hub.work.Go(func() {
+		r.hub.goOn(func() {
 			defer close(read.done)
 			snapshot, err := r.hub.readStores(r.meeting)
 			r.mu.Lock()
-			defer r.mu.Unlock()
+			defer r.unlock()
 			s.reading = nil
 			if err != nil {
 				read.err = fmt.Errorf("reading the stores of a meeting: %w", err)
@@ -220,7 +220,7 @@ func (h *Hub) ObserveStores(c kv.Change) {
 // its own writes, and may since have been told another's that came before.
 func (r *Room) tellStores(c kv.Change) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if r.forgotten {
 		return
 	}

@@ -19,7 +19,7 @@ const (
 )
 
 // ErrWaitingFull says that too many wait already.
-var ErrWaitingFull = &chat.Error{Code: chat.Limited, Message: "the waiting room is full, try again later", RetryAfter: 30 * time.Second}
+var ErrWaitingFull = &chat.Error{Code: chat.Limited, Message: "the waiting room is full, try again later", RetryAfter: 30 * time.Second, Limit: "waiting_room"}
 
 // waiter is a peer that waits.
 type waiter struct {
@@ -47,7 +47,7 @@ type waiting struct {
 // begins to wait that has not waited till now; its error is given on.
 func (r *Room) Wait(f *Feed, info Info, answer []byte, fresh func() error) (bool, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if r.forgotten || r.feeds[info.Peer] != f {
 		return true, nil // the connection is on its way out
 	}
@@ -92,14 +92,14 @@ func (r *Room) queueUp(f *Feed, info Info, fresh func() error) error {
 // Waits tells whether the connection's peer waits to be let in.
 func (r *Room) Waits(f *Feed) bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	return f.waiter != nil
 }
 
 // HostHere tells whether somebody is here who may let others in.
 func (r *Room) HostHere() bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	return r.acceptors > 0
 }
 
@@ -107,7 +107,7 @@ func (r *Room) HostHere() bool {
 // since, "" for none.
 func (r *Room) LetIn(id chat.ParticipantID) chat.SessionID {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	return r.letIn[id]
 }
 
@@ -115,7 +115,7 @@ func (r *Room) LetIn(id chat.ParticipantID) chat.SessionID {
 // participant once.
 func (r *Room) Waiting() []Info {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	return r.askers()
 }
 
@@ -134,7 +134,7 @@ func (r *Room) askers() []Info {
 // Awaited gives those of the participants named who wait.
 func (r *Room) Awaited(ids []chat.ParticipantID) []chat.ParticipantID {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	var found []chat.ParticipantID
 	for _, w := range r.queue {
 		if slices.Contains(ids, w.Participant) && !slices.Contains(found, w.Participant) {
@@ -148,7 +148,7 @@ func (r *Room) Awaited(ids []chat.ParticipantID) []chat.ParticipantID {
 // that they may come in.
 func (r *Room) Answer(ids []chat.ParticipantID, word []byte, admitted bool) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	for _, id := range ids {
 		r.letGo(func(w *waiter) bool { return w.Participant == id }, word, admitted)
 	}
@@ -202,9 +202,9 @@ func (r *Room) stepOut(w *waiter, goodbye bool) {
 		r.forgetWaiter(w)
 		return
 	}
-	w.away = time.AfterFunc(r.hub.config.Grace, func() {
+	w.away = r.after(r.hub.config.Grace, func() {
 		r.mu.Lock()
-		defer r.mu.Unlock()
+		defer r.unlock()
 		if w.feed == nil && r.waiters[w.Peer] == w {
 			r.forgetWaiter(w)
 		}
@@ -229,13 +229,13 @@ func (r *Room) hostCame() {
 // once in flushEvery.
 func (r *Room) callAcceptors() {
 	if r.call == nil && r.acceptors > 0 {
-		r.call = time.AfterFunc(max(0, flushEvery-time.Since(r.called)), r.tellAcceptors)
+		r.call = r.after(max(0, flushEvery-time.Since(r.called)), r.tellAcceptors)
 	}
 }
 
 func (r *Room) tellAcceptors() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	r.call, r.called = nil, time.Now()
 	if r.forgotten || r.acceptors == 0 {
 		return

@@ -97,7 +97,7 @@ func (k Kick) check() error {
 	case n == 0:
 		return chat.Refuse(chat.Invalid, "name at least one participant")
 	case n > MaxKick:
-		return chat.Refuse(chat.Limited, "at most %d participants can be removed at once", MaxKick)
+		return chat.Refuse(chat.Limited, "at most %d participants can be removed at once", MaxKick).Beyond("kicked_at_once")
 	}
 	return nil
 }

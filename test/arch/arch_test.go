@@ -56,7 +56,7 @@ var table = []row{
 	{1, "internal/blob/disk", []string{"internal/blob"}},
 
 	// 2: what happens. upload is a service with an HTTP face of its own.
-	{2, "internal/room", []string{"internal/chat", "internal/journal", "internal/kv"}},
+	{2, "internal/room", []string{"internal/chat", "internal/fault", "internal/journal", "internal/kv"}},
 	{2, "internal/session", []string{"internal/chat"}},
 	{2, "internal/upload", []string{"internal/chat", "internal/auth", "internal/blob", "internal/content", "internal/directory"}},
 
@@ -72,7 +72,7 @@ var table = []row{
 	{3, "internal/edge/gate", nil},
 	{3, "internal/edge/ws", []string{
 		"protocol/...", "internal/chat", "internal/auth", "internal/content", "internal/directory", "internal/journal", "internal/kv",
-		"internal/room", "internal/session", "internal/edge/ice", "internal/edge/ws/transport",
+		"internal/room", "internal/session", "internal/edge/ice", "internal/edge/ws/transport", "internal/fault", "internal/tally",
 	}},
 	{3, "internal/edge/rest", []string{
 		"internal/chat", "internal/auth", "internal/directory", "internal/journal", "internal/follow/webhook", "internal/follow/export", "internal/session",

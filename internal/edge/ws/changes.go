@@ -9,6 +9,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
+	"github.com/parley-chat/parley/internal/fault"
 	"github.com/parley-chat/parley/internal/room"
 	"github.com/parley-chat/parley/protocol"
 	"github.com/parley-chat/parley/protocol/rtkwire"
@@ -113,7 +114,9 @@ func (s *Server) followChanges(ctx context.Context) {
 		if !ok {
 			return
 		}
-		if err := s.follow(ctx, h); err != nil && ctx.Err() == nil {
+		var err error
+		s.Faults.Do(fault.Background, func() { err = s.follow(ctx, h) })
+		if err != nil && ctx.Err() == nil {
 			s.Logger.Error("a change cannot be brought to those who are here", "err", err)
 			select {
 			case <-time.After(lookAgain):

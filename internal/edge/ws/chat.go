@@ -3,6 +3,7 @@ package ws
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/journal"
@@ -73,14 +74,20 @@ var handlers = map[protocol.Event]handler{
 
 // submit hands in a command. Its echo, when it is committed, is the answer.
 func (p *peer) submit(ctx context.Context, req request, cmd chat.Command) error {
-	if err := p.pending.Acquire(ctx, 1); err != nil {
-		return err
+	if !p.pending.TryAcquire(1) {
+		p.server.Limits.Add("pending_commands")
+		if err := p.pending.Acquire(ctx, 1); err != nil {
+			return err
+		}
 	}
+	since := time.Now()
 	p.server.Journal.Submit(cmd, req.id, func(_ journal.Entry, err error) {
 		p.pending.Release(1)
 		if err != nil {
 			p.refuse(req, err)
+			return
 		}
+		p.server.counts.committed(req.event, since)
 	})
 	return nil
 }
@@ -117,7 +124,7 @@ func (p *peer) sendToPeers(ctx context.Context, req request) error {
 	slices.Sort(to)
 	to = slices.Compact(to)
 	if len(to) > chat.MaxRecipients {
-		return chat.Refuse(chat.Limited, "a private message may have at most %d recipients", chat.MaxRecipients-1)
+		return chat.Refuse(chat.Limited, "a private message may have at most %d recipients", chat.MaxRecipients-1).Beyond("recipients")
 	}
 	// What is no peer id may be the id of a participant who is not here; the
 	// decision finds out.

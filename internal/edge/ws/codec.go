@@ -10,6 +10,7 @@ import (
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/content"
 	"github.com/parley-chat/parley/internal/edge/ws/transport"
+	"github.com/parley-chat/parley/internal/fault"
 	"github.com/parley-chat/parley/internal/journal"
 	"github.com/parley-chat/parley/internal/room"
 	"github.com/parley-chat/parley/protocol"
@@ -20,6 +21,8 @@ import (
 type Codec struct {
 	// Render gives the payload of a content as clients get it, with links.
 	Render func(chat.MeetingID, chat.Content) string
+	// Faults stops panics of Render. Default: nobody is told of them.
+	Faults *fault.Guard
 }
 
 // pingFrame is the keep-alive, a text message.
@@ -69,13 +72,28 @@ func (c Codec) Entry(e journal.Entry) []byte {
 
 // message gives a message as clients get it.
 func (c Codec) message(m *chat.Message) *rtkwire.ChatMessage {
+	kind, payload := c.render(m)
 	return &rtkwire.ChatMessage{
 		ChatId: string(m.ID), PeerId: string(m.Peer), UserId: string(m.Author), DisplayName: content.ForOfficialUI(m.DisplayName),
 		Pinned: m.Pinned, IsEdited: m.EditedAt != 0,
-		PayloadType: int32(m.Content.Kind), Payload: c.Render(m.Meeting, m.Content),
+		PayloadType: int32(kind), Payload: payload,
 		TargetUserIds: texts(m.Audience),
 		CreatedAt:     uint64(m.SentAt / 1000), CreatedAtMs: proto.Uint64(uint64(m.SentAt)),
 	}
+}
+
+// standIn is shown in place of a message that cannot be.
+const standIn = "(This message cannot be shown.)"
+
+// render gives the payload of a message. One on which Render panics leaves no
+// hole: something stands in for it.
+func (c Codec) render(m *chat.Message) (kind chat.Kind, payload string) {
+	defer func() {
+		if c.Faults.Stopped(fault.Frame, recover()) {
+			kind, payload = chat.Text, standIn
+		}
+	}()
+	return m.Content.Kind, c.Render(m.Meeting, m.Content)
 }
 
 // Message implements room.Codec: the message as an element of ChatMessages. A

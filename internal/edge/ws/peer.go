@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
-	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/gofrs/uuid/v5"
 	"golang.org/x/sync/semaphore"
@@ -15,6 +15,7 @@ import (
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
 	"github.com/parley-chat/parley/internal/edge/ws/transport"
+	"github.com/parley-chat/parley/internal/fault"
 	"github.com/parley-chat/parley/internal/journal"
 	"github.com/parley-chat/parley/internal/room"
 	"github.com/parley-chat/parley/protocol"
@@ -69,17 +70,21 @@ func (s *Server) serve(conn *transport.Conn, info room.Info, access directory.Ac
 	go func() {
 		defer close(written)
 		defer cancel()
-		p.write(ctx)
+		if !s.Faults.Do(fault.Connection, func() { p.write(ctx) }) {
+			conn.Close(room.ClosedFault.Code, room.ClosedFault.Reason)
+		}
 	}()
-	if connection.Missed != nil {
-		p.replay(ctx, *connection.Missed)
+	if connection.Missed != nil && !s.Faults.Do(fault.Connection, func() { p.replay(ctx, *connection.Missed) }) {
+		p.feed.Close(room.ClosedFault)
 	}
 	if connection.Outdated {
 		p.tellRights()
 	}
 	silenced := context.AfterFunc(s.reading, conn.Interrupt)
 	defer silenced()
-	end := p.read(ctx)
+	end := errFault
+	s.Faults.Do(fault.Connection, func() { end = p.read(ctx) })
+	s.Limits.Add(limitOf(end))
 	if errors.Is(end, transport.ErrInterrupted) {
 		// The writer closes, once everything has gone out.
 		_ = p.pending.Acquire(ctx, maxPending)
@@ -104,9 +109,15 @@ func (s *Server) newPeer(conn *transport.Conn, connection *room.Connection, info
 	}
 }
 
+// errFault is the end of a connection whose work has panicked.
+var errFault = errors.New("a mistake in the program")
+
 // closing tells from the end of the reading which code to close with, and
 // whether the peer has said that it leaves.
 func closing(end error) (code uint16, reason string, goodbye bool) {
+	if errors.Is(end, errFault) {
+		return room.ClosedFault.Code, room.ClosedFault.Reason, false
+	}
 	closed, ok := errors.AsType[*transport.CloseError](end)
 	if !ok {
 		return transport.CloseGoingAway, "", false
@@ -124,14 +135,17 @@ func (p *peer) write(ctx context.Context) {
 		var err error
 		if bufs, err = p.feed.Next(ctx, bufs); err != nil {
 			if closed, ok := errors.AsType[*room.Closed](err); ok {
+				p.server.Limits.Add(limitOf(closed))
 				p.conn.Close(closed.Code, closed.Reason)
 			} else {
 				p.conn.Close(transport.CloseGoingAway, "")
 			}
 			return
 		}
+		p.server.counts.wrote(bufs)
 		frames := net.Buffers(bufs)
 		if err := p.conn.Write(frames); err != nil {
+			p.server.Limits.Add(writeLimit(err))
 			// The reader, who shares the connection, sees the end of it.
 			p.conn.Close(room.ClosedBehind.Code, room.ClosedBehind.Reason)
 			return
@@ -150,8 +164,11 @@ func (p *peer) read(ctx context.Context) error {
 		if cap(data) <= 8<<10 {
 			buf = data[:0]
 		}
-		if err := p.pace.Wait(ctx); err != nil {
-			return err
+		if !p.pace.Allow() {
+			p.server.Limits.Add("request_rate")
+			if err := p.pace.Wait(ctx); err != nil {
+				return err
+			}
 		}
 		if kind == transport.Text {
 			p.keepAlive(string(data))
@@ -181,7 +198,7 @@ var pongFrame = append(transport.Header(nil, transport.Text, len(protocol.Pong))
 func (p *peer) handle(ctx context.Context, data []byte) {
 	var f rtkwire.Frame
 	if err := proto.Unmarshal(data, &f); err != nil {
-		p.feed.Answer(refusal(0, "", "the frame cannot be read"))
+		p.refuse(request{}, chat.Refuse(chat.Invalid, "the frame cannot be read"))
 		return
 	}
 	req := request{event: protocol.Event(f.GetEvent()), id: f.GetId(), payload: f.GetPayload()}
@@ -209,15 +226,16 @@ func (p *peer) handle(ctx context.Context, data []byte) {
 	defer cancel()
 	if err := p.guard(ctx, h, req); err != nil {
 		p.refuse(req, err)
+		return
 	}
+	p.server.counts.handled(req.event)
 }
 
 // guard carries out a request so that a fault of the server in it costs this
 // request and not everybody's connections.
 func (p *peer) guard(ctx context.Context, h handler, req request) (err error) {
 	defer func() {
-		if fault := recover(); fault != nil {
-			p.server.Logger.Error("a request panicked", "event", req.event, "panic", fault, "stack", string(debug.Stack()))
+		if p.server.Faults.Stopped(fault.Request, recover()) {
 			err = chat.Refuse(chat.Internal, "internal error")
 		}
 	}()
@@ -245,7 +263,7 @@ func (r request) read(into proto.Message) error {
 func (p *peer) checkID(id string) error {
 	own := string(p.info.Peer) + "-"
 	if len(id) <= len(own) || len(id) > protocol.MaxFrameID || id[:len(own)] != own {
-		return chat.Refuse(chat.Invalid, "the id of a request must be the peer id, a dash and a short tail")
+		return chat.Refuse(chat.Invalid, "the id of a request must be the peer id, a dash and a short tail").Beyond("frame_id")
 	}
 	return nil
 }
@@ -261,12 +279,26 @@ func (p *peer) answer(req request, payload proto.Message) error {
 func (p *peer) refuse(req request, err error) {
 	refused, ok := errors.AsType[*chat.Error](err)
 	if !ok {
-		if !errors.Is(err, context.Canceled) {
-			p.server.Logger.Error("a request failed", "event", req.event, "meeting", p.access.Meeting.ID, "err", err)
-		}
-		refused = chat.Refuse(chat.Internal, "internal error")
+		refused = p.failed(req, err)
 	}
+	p.server.counts.refused(req.event, refused.Code)
+	p.server.Limits.Add(refused.Limit)
 	p.feed.Answer(refusal(req.event, req.id, refused.Message))
+}
+
+// failed gives what is shown of what is no refusal. That the store is full,
+// has failed or is damaged, it has logged itself.
+func (p *peer) failed(req request, err error) *chat.Error {
+	switch {
+	case errors.Is(err, journal.ErrBusy):
+		return &chat.Error{Code: chat.Unavailable, Message: "the server is busy", RetryAfter: time.Second, Limit: "write_queue"}
+	case errors.Is(err, journal.ErrFull), errors.Is(err, journal.ErrFailed):
+		return &chat.Error{Code: chat.Unavailable, Message: "the server cannot store anything now", RetryAfter: 5 * time.Second}
+	case errors.Is(err, context.Canceled), errors.Is(err, journal.ErrDamaged):
+	default:
+		p.server.Logger.Error("a request failed", "event", req.event, "meeting", p.access.Meeting.ID, "err", err)
+	}
+	return chat.Refuse(chat.Internal, "internal error")
 }
 
 // replay tells a returning peer what it missed, as ordinary events. The feed
@@ -289,7 +321,7 @@ func (p *peer) replay(ctx context.Context, missed room.Missed) {
 	}
 	for _, e := range entries {
 		if p.concerns(e, rights) {
-			frames = append(frames, p.server.Codec.Entry(e)...)
+			frames = append(frames, p.again(e)...)
 		}
 	}
 	stored, err := p.missedStores(ctx, missed)
@@ -299,6 +331,14 @@ func (p *peer) replay(ctx context.Context, missed room.Missed) {
 		return
 	}
 	frames = append(frames, stored...)
+}
+
+// again gives the frame of an entry that is told again. One that cannot be made
+// is left out: without that the peer would come back to it again and again.
+func (p *peer) again(e journal.Entry) (frame []byte) {
+	defer func() { p.server.Faults.Stopped(fault.Frame, recover()) }()
+	p.server.counts.Replayed.Add(1)
+	return p.server.Codec.Entry(e)
 }
 
 // concerns tells whether this peer may see an entry that is told again, by the

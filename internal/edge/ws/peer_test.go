@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/journal"
 	"github.com/parley-chat/parley/internal/room"
 	"github.com/parley-chat/parley/protocol"
 	"github.com/parley-chat/parley/protocol/rtkwire"
@@ -95,11 +97,111 @@ func TestPanicCostsItsRequestOnly(t *testing.T) {
 	if got := refusedWith(answer); got != "internal error" {
 		t.Errorf("answered %q", got)
 	}
-	if len(w.faults) != 1 || !strings.Contains(w.faults[0], "a fault of ours") {
+	if len(w.faults) != 1 || !strings.Contains(w.faults[0], "where=request") {
 		t.Errorf("logged: %q", w.faults)
 	}
 	w.faults, w.submits = nil, nil
 	s.say("on")
+}
+
+// history gives the texts of getMessages.
+func (s *seat) history() []string {
+	s.Helper()
+	var history rtkwire.ChatMessages
+	s.get(protocol.GetMessages, nil, &history)
+	var got []string
+	for _, m := range history.GetMessages() {
+		got = append(got, m.GetPayload())
+	}
+	return got
+}
+
+// Where a message cannot be shown, something stands in for it, and all others
+// are shown in their order: live, to one who comes back, and in the history.
+func TestMessageThatCannotBeShownLeavesNoHole(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol := w.sit("alice", ""), w.sit("bob", ""), w.sit("carol", "")
+	again := carol.back
+	w.render = func(c chat.Content) {
+		if c.Payload == "bad" {
+			panic("a fault of ours")
+		}
+	}
+	for _, text := range []string{"one", "bad", "two"} {
+		bob.say(text)
+	}
+	want := []string{"one", standIn, "two"}
+	if got := texted(alice.frames()); !slices.Equal(got, want) {
+		t.Errorf("live: %q", got)
+	}
+	if got := texted(again().frames()); !slices.Equal(got, want) {
+		t.Errorf("to one who is back: %q", got)
+	}
+	if got := alice.history(); !slices.Equal(got, want) {
+		t.Errorf("in the history: %q", got)
+	}
+	if len(w.faults) == 0 || strings.Contains(strings.Join(w.faults, " "), "bad") {
+		t.Errorf("logged: %q", w.faults)
+	}
+	w.faults = nil
+}
+
+// A room that panics over one message is dropped. Its peers come back, find
+// everything in order, that message too, and go on.
+func TestRoomThatPanicsLosesNothing(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.sit("alice", ""), w.sit("bob", "")
+	w.telling = func(e journal.Entry) {
+		if e.Event.Message.Content.Payload == "bad" {
+			panic("a fault of ours")
+		}
+	}
+	bob.say("one")
+	raw, _ := bob.request(protocol.SendMessageToRoom, &rtkwire.SendToRoom{Payload: "bad"})
+	bob.handle(t.Context(), raw)
+	for _, s := range []*seat{alice, bob} {
+		if _, err := s.feed.Next(t.Context(), nil); !errors.Is(err, room.ClosedFault) {
+			t.Errorf("the feed of %s ended with %v", s.info.Peer, err)
+		}
+		s.room.Disconnect(s.feed, false)
+	}
+	alice, bob = w.sit("alice", ""), w.sit("bob", "")
+	bob.say("two")
+	if got := texted(alice.frames()); !slices.Equal(got, []string{"two"}) {
+		t.Errorf("afterwards alice hears %q", got)
+	}
+	if got, want := alice.history(), []string{"one", "bad", "two"}; !slices.Equal(got, want) {
+		t.Errorf("the history is %q, want %q", got, want)
+	}
+	if len(w.faults) != 1 || !strings.Contains(w.faults[0], "where=room") {
+		t.Errorf("logged: %q", w.faults)
+	}
+	w.faults = nil
+}
+
+func TestRequestsAreCountedByOutcome(t *testing.T) {
+	w := newWorld(t)
+	alice := w.sit("alice", "")
+	alice.say("hello")
+	for range textBurst {
+		alice.ask(protocol.SendMessageToRoom, &rtkwire.SendToRoom{Payload: "more"})
+	}
+	alice.history()
+	alice.ask(protocol.DeleteMessage, &rtkwire.DeleteMessage{ChatId: "unknown"})
+	got := make(map[string]uint64)
+	w.server.Counters().Requests(func(request, outcome string, n uint64) { got[request+" "+outcome] = n })
+	want := map[string]uint64{
+		"join done": 1, "send done": textBurst, "send rate_limited": 1, "history done": 1, "delete rate_limited": 1,
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("counted %v, want %v", got, want)
+	}
+	if n := w.server.Limits.Of("message_rate"); n != 2 {
+		t.Errorf("the limit was reached %d times, want 2", n)
+	}
+	if n, _, _ := w.server.Counters().Stored.Snapshot(); n != textBurst {
+		t.Errorf("%d commands were timed, want %d", n, textBurst)
+	}
 }
 
 // back connects a peer anew, as after a cut.

@@ -162,7 +162,7 @@ func (p *peer) updateUserPreset(ctx context.Context, req request) error {
 	case n == 0:
 		return chat.Refuse(chat.Invalid, "there is nothing to change")
 	case n > directory.MaxOverrules:
-		return chat.Refuse(chat.Limited, "at most %d participants can be given other permissions at once", directory.MaxOverrules)
+		return chat.Refuse(chat.Limited, "at most %d participants can be given other permissions at once", directory.MaxOverrules).Beyond("overrules")
 	}
 	if err := p.rates.takeAsk(len(m.GetUpdatePeersPresets())); err != nil {
 		return err
@@ -217,7 +217,7 @@ func (p *peer) getUserPresets(ctx context.Context, req request) error {
 		return err
 	}
 	if len(m.GetUserIds()) > maxPresetsAsked {
-		return chat.Refuse(chat.Limited, "at most %d participants can be asked about at once", maxPresetsAsked)
+		return chat.Refuse(chat.Limited, "at most %d participants can be asked about at once", maxPresetsAsked).Beyond("presets_asked")
 	}
 	if err := p.rates.takeAsk(len(m.GetUserIds())); err != nil {
 		return err

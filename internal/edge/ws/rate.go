@@ -118,36 +118,41 @@ func (r *rates) shared(id chat.ParticipantID, now time.Time) shared {
 	return s
 }
 
+// rateNames are what the limits of messages are called where they are counted.
+var rateNames = map[chat.Kind]string{
+	chat.Text: "message_rate", chat.Custom: "message_rate", chat.Image: "image_rate", chat.File: "file_rate",
+}
+
 // take counts one message, or refuses it.
 func (r *peerRates) take(kind chat.Kind) error {
 	now := r.all.now()
 	shared := r.all.shared(r.participant, now)
-	return takeAll(now, "too many messages, wait a little", r.peer.of(kind), shared.of(kind))
+	return takeAll(now, rateNames[kind], "too many messages, wait a little", r.peer.of(kind), shared.of(kind))
 }
 
 // takeSignal counts one broadcast, or refuses it.
 func (r *peerRates) takeSignal() error {
 	now := r.all.now()
-	return takeAll(now, "too many broadcasts, wait a little", r.peer.signal, r.all.shared(r.participant, now).signal)
+	return takeAll(now, "broadcast_rate", "too many broadcasts, wait a little", r.peer.signal, r.all.shared(r.participant, now).signal)
 }
 
 // takeStore counts one write to a store, or refuses it.
 func (r *peerRates) takeStore() error {
 	now := r.all.now()
-	return takeAll(now, "too many writes to stores, wait a little", r.peer.store, r.all.shared(r.participant, now).store)
+	return takeAll(now, "store_write_rate", "too many writes to stores, wait a little", r.peer.store, r.all.shared(r.participant, now).store)
 }
 
 // takeJoin counts one join, or refuses it.
 func (r *peerRates) takeJoin() error {
 	now := r.all.now()
-	return takeAll(now, "you join too often, wait a little", r.all.shared(r.participant, now).join)
+	return takeAll(now, "join_rate", "you join too often, wait a little", r.all.shared(r.participant, now).join)
 }
 
-func takeAll(now time.Time, refusal string, limits ...*rate.Limiter) error {
+func takeAll(now time.Time, limit, refusal string, limits ...*rate.Limiter) error {
 	for _, l := range limits {
 		if !l.AllowN(now, 1) {
 			return &chat.Error{
-				Code: chat.Limited, Message: refusal,
+				Code: chat.Limited, Message: refusal, Limit: limit,
 				RetryAfter: time.Duration(float64(time.Second) / float64(l.Limit())),
 			}
 		}

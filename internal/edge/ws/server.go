@@ -25,10 +25,12 @@ import (
 	"github.com/parley-chat/parley/internal/directory"
 	"github.com/parley-chat/parley/internal/edge/ice"
 	"github.com/parley-chat/parley/internal/edge/ws/transport"
+	"github.com/parley-chat/parley/internal/fault"
 	"github.com/parley-chat/parley/internal/journal"
 	"github.com/parley-chat/parley/internal/kv"
 	"github.com/parley-chat/parley/internal/room"
 	"github.com/parley-chat/parley/internal/session"
+	"github.com/parley-chat/parley/internal/tally"
 	"github.com/parley-chat/parley/protocol"
 )
 
@@ -68,7 +70,7 @@ type Stores interface {
 	Submit(w kv.Write, settles string, done func(error))
 }
 
-// Config is what a Server is made of. All but Logger must be set.
+// Config is what a Server is made of. All but the last three must be set.
 type Config struct {
 	Tokens    Tokens
 	Directory Directory
@@ -84,6 +86,10 @@ type Config struct {
 	Now func() time.Time
 	// Logger. Default: nothing is logged.
 	Logger *slog.Logger
+	// Faults stops panics. Default: nobody is told of them.
+	Faults *fault.Guard
+	// Limits counts which limits were reached. Default: nobody counts.
+	Limits *tally.Words
 }
 
 // Server accepts sockets. It is an http.Handler; make it with New.
@@ -91,6 +97,7 @@ type Server struct {
 	Config
 	rates   *rates
 	changes changes
+	counts  Counters
 
 	ctx     context.Context // ends when connections have to end
 	stop    context.CancelFunc
@@ -118,7 +125,8 @@ func New(config Config) *Server {
 	ctx, stop := context.WithCancel(context.Background())
 	reading, silence := context.WithCancel(ctx)
 	return &Server{
-		Config: config, rates: newRates(config.Now), ctx: ctx, stop: stop, reading: reading, silence: silence,
+		Config: config, rates: newRates(config.Now), counts: newCounters(),
+		ctx: ctx, stop: stop, reading: reading, silence: silence,
 	}
 }
 
@@ -128,6 +136,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	changes := s.changes.made.Load()
 	info, access, err := s.admit(r)
 	if err != nil {
+		s.counts.Refused.Add(string(chat.CodeOf(err)))
+		s.Limits.Add(limitOf(err))
 		status, text := statusOf(err)
 		if status == http.StatusInternalServerError && r.Context().Err() == nil {
 			s.Logger.Error("a peer could not be let in", "err", err)
@@ -148,11 +158,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.Logger.Debug("a socket could not be opened", "err", err)
 		return
 	}
+	s.counts.Open.Add(1)
+	s.counts.Opened.Add(1)
 	// From here on the connection lives without the HTTP request: what that
 	// holds can be freed.
 	go func() {
 		defer s.peers.Done()
-		s.serve(conn, info, access, changes)
+		s.Faults.Do(fault.Connection, func() { s.serve(conn, info, access, changes) })
+		s.counts.ended(conn)
 	}()
 }
 

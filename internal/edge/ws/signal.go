@@ -44,7 +44,7 @@ func (p *peer) broadcastTo(_ context.Context, req request) error {
 	}
 	ids := m.GetIds()
 	if len(ids) > maxNamed {
-		return chat.Refuse(chat.Limited, "a broadcast may name at most %d peers", maxNamed)
+		return chat.Refuse(chat.Limited, "a broadcast may name at most %d peers", maxNamed).Beyond("broadcast_peers")
 	}
 	meetings := m.GetBroadcastType() == rtkwire.BroadcastScope_SCOPE_ROOMS
 	if meetings && !p.onlyHere(ids) {
@@ -81,7 +81,7 @@ func (p *peer) signal(req request, m *rtkwire.Broadcast) (room.Signal, error) {
 		return nil, err
 	}
 	if strings.TrimSpace(m.GetType()) == "" || len(m.GetType()) > maxSignalType {
-		return nil, chat.Refuse(chat.Invalid, "the type of a broadcast has 1 to %d bytes", maxSignalType)
+		return nil, chat.Refuse(chat.Invalid, "the type of a broadcast has 1 to %d bytes", maxSignalType).Beyond("broadcast_type")
 	}
 	if err := chat.CheckString(m.GetType()); err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ func (p *peer) storeGetKeys(ctx context.Context, req request) error {
 		return err
 	}
 	if len(m.GetKeys()) > kv.MaxPairs {
-		return chat.Refuse(chat.Limited, "a read of a store names at most %d keys", kv.MaxPairs)
+		return chat.Refuse(chat.Limited, "a read of a store names at most %d keys", kv.MaxPairs).Beyond("store_pairs")
 	}
 	if !p.room.Joined(p.feed) {
 		if len(p.asked) < maxAsked && !slices.Contains(p.asked, m.GetStoreName()) {
@@ -115,7 +115,7 @@ func (p *peer) storeWrite(ctx context.Context, req request, pair func(*rtkwire.S
 	}
 	if !p.room.AllowsStoreWrite(len(req.payload)) {
 		return &chat.Error{
-			Code: chat.Limited, Message: "the stores of this meeting take no more writes at the moment", RetryAfter: time.Second,
+			Code: chat.Limited, Message: "the stores of this meeting take no more writes at the moment", RetryAfter: time.Second, Limit: "meeting_store_write_rate",
 		}
 	}
 	if err := p.pending.Acquire(ctx, 1); err != nil {

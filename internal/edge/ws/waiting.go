@@ -83,7 +83,7 @@ func (p *peer) awaited(ctx context.Context, req request) ([]chat.ParticipantID, 
 		return nil, err
 	}
 	if len(m.GetUserIds()) > maxAnswered {
-		return nil, chat.Refuse(chat.Limited, "at most %d participants can be answered at once", maxAnswered)
+		return nil, chat.Refuse(chat.Limited, "at most %d participants can be answered at once", maxAnswered).Beyond("answered_at_once")
 	}
 	access, err := p.server.access(ctx, p.access.Meeting.ID, p.info.Participant)
 	if err != nil {
@@ -140,5 +140,5 @@ const (
 // takeKnock counts one beginning to wait, or refuses it.
 func (r *peerRates) takeKnock() error {
 	now := r.all.now()
-	return takeAll(now, "you ask to be let in too often, wait a little", r.all.shared(r.participant, now).knock)
+	return takeAll(now, "knock_rate", "you ask to be let in too often, wait a little", r.all.shared(r.participant, now).knock)
 }

@@ -19,10 +19,12 @@ import (
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
 	"github.com/parley-chat/parley/internal/edge/ice"
+	"github.com/parley-chat/parley/internal/fault"
 	"github.com/parley-chat/parley/internal/journal"
 	"github.com/parley-chat/parley/internal/kv"
 	"github.com/parley-chat/parley/internal/room"
 	"github.com/parley-chat/parley/internal/session"
+	"github.com/parley-chat/parley/internal/tally"
 	"github.com/parley-chat/parley/protocol"
 	"github.com/parley-chat/parley/protocol/rtkwire"
 )
@@ -48,7 +50,9 @@ type world struct {
 	entering chan struct{} // if set, entering a session waits until it is closed
 	leaving  chan struct{} // the same for recording that a peer left
 	submits  func(chat.Actor)
-	reading  func() // called before a page is read
+	reading  func()              // called before a page is read
+	telling  func(journal.Entry) // called before a room makes the frame of an entry
+	render   func(chat.Content)  // called before a payload is rendered
 }
 
 const meeting = chat.MeetingID("11111111-1111-4111-8111-111111111111")
@@ -69,12 +73,18 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	logger := slog.New(&faultLog{w})
-	codec := Codec{Render: func(_ chat.MeetingID, c chat.Content) string { return c.Payload }}
-	hub := room.NewHub(room.Config{Stores: shelf{w}, Logger: logger}, codec, roomJournal{w}, roomSessions{w})
+	guard := fault.New(logger)
+	codec := Codec{Render: func(_ chat.MeetingID, c chat.Content) string {
+		if w.render != nil {
+			w.render(c)
+		}
+		return c.Payload
+	}, Faults: guard}
+	hub := room.NewHub(room.Config{Stores: shelf{w}, Logger: logger, Faults: guard}, roomCodec{codec, w}, roomJournal{w}, roomSessions{w})
 	w.server = New(Config{
 		Tokens: tokens{}, Directory: people{w}, Hub: hub, Journal: memory{w}, Sessions: entrance{w}, Codec: codec,
 		Stores: kv.Stores{Engine: shelf{w}, Observe: hub.ObserveStores, Logger: logger},
-		Parse:  parse, ICE: responder, Now: w.time, Logger: logger,
+		Parse:  parse, ICE: responder, Now: w.time, Logger: logger, Faults: guard, Limits: tally.NewWords("message_rate"),
 	})
 	t.Cleanup(func() {
 		hub.Close()
@@ -105,6 +115,19 @@ func (w *world) permissions(id chat.ParticipantID) chat.Permissions {
 		return p
 	}
 	return everything
+}
+
+// roomCodec is the codec as rooms have it.
+type roomCodec struct {
+	Codec
+	*world
+}
+
+func (c roomCodec) Entry(e journal.Entry) []byte {
+	if c.telling != nil {
+		c.telling(e)
+	}
+	return c.Codec.Entry(e)
 }
 
 // faultLog notes what a server must not have to say.

@@ -85,6 +85,9 @@ type CloseError struct {
 	// Peer says that the peer closed.
 	Peer   bool
 	Reason string
+	// Limit names the limit that was reached, as docs/limits.md has it, "" where
+	// it is none.
+	Limit string
 }
 
 func (e *CloseError) Error() string {
@@ -104,7 +107,8 @@ type Conn struct {
 	write sync.Mutex
 	// Guarded by write:
 	closed bool
-	torn   bool // the last frame went out in part
+	code   uint16 // with which it was closed
+	torn   bool   // the last frame went out in part
 
 	pace sync.Mutex
 	// Guarded by pace:
@@ -186,10 +190,10 @@ func (c *Conn) Read(buf []byte) (Kind, []byte, error) {
 			kind = Kind(h.OpCode)
 		}
 		if h.Length == 0 && !h.Fin && !c.control.Allow() {
-			return 0, nil, &CloseError{Code: ClosePolicy, Reason: "too many empty fragments"}
+			return 0, nil, &CloseError{Code: ClosePolicy, Reason: "too many empty fragments", Limit: "control_frames"}
 		}
 		if h.Length > int64(c.config.MaxMessage-len(buf)) {
-			return 0, nil, &CloseError{Code: CloseTooBig, Reason: "the message is too long"}
+			return 0, nil, &CloseError{Code: CloseTooBig, Reason: "the message is too long", Limit: "frame_size"}
 		}
 		if buf, err = c.payload(h, buf); err != nil {
 			return 0, nil, err
@@ -215,7 +219,11 @@ func (c *Conn) header(fragmented bool) (ws.Header, error) {
 		return h, &CloseError{Code: CloseProtocol, Reason: "the frame breaks the protocol"}
 	}
 	if err != nil {
-		return h, c.broken(err)
+		limit := "idle"
+		if fragmented {
+			limit = "slow_message"
+		}
+		return h, c.broken(err, limit)
 	}
 	if !fragmented && !h.OpCode.IsControl() {
 		if err := c.readBy(time.Now().Add(c.config.Message)); err != nil {
@@ -244,19 +252,19 @@ func (c *Conn) payload(h ws.Header, buf []byte) ([]byte, error) {
 	}
 	buf = buf[:end]
 	if _, err := io.ReadFull(c.reader, buf[start:]); err != nil {
-		return nil, c.broken(err)
+		return nil, c.broken(err, "slow_message")
 	}
 	ws.Cipher(buf[start:], h.Mask, 0)
 	return buf, nil
 }
 
 // broken makes an end of the stream in the middle of a frame what it is.
-func (c *Conn) broken(err error) error {
+func (c *Conn) broken(err error, limit string) error {
 	if c.interrupted.Load() {
 		return ErrInterrupted
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return &CloseError{Code: ClosePolicy, Reason: "nothing came in time"}
+		return &CloseError{Code: ClosePolicy, Reason: "nothing came in time", Limit: limit}
 	}
 	return fmt.Errorf("reading from the peer: %w", err)
 }
@@ -271,7 +279,7 @@ func (c *Conn) answer(h ws.Header) error {
 		return goodbye(body)
 	}
 	if !c.control.Allow() {
-		return &CloseError{Code: ClosePolicy, Reason: "too many pings and pongs"}
+		return &CloseError{Code: ClosePolicy, Reason: "too many pings and pongs", Limit: "control_frames"}
 	}
 	if h.OpCode == ws.OpPong {
 		return nil
@@ -370,6 +378,13 @@ func (c *Conn) Close(code uint16, reason string) {
 	}
 }
 
+// Code gives the code with which the connection was closed, 0 if it was not.
+func (c *Conn) Code() uint16 {
+	c.write.Lock()
+	defer c.write.Unlock()
+	return c.code
+}
+
 // farewell says goodbye, and hangs up but where Close still has to linger. It
 // is false where somebody else has done so.
 func (c *Conn) farewell(code uint16, reason string) bool {
@@ -378,7 +393,7 @@ func (c *Conn) farewell(code uint16, reason string) bool {
 	if c.closed {
 		return false
 	}
-	c.closed = true
+	c.closed, c.code = true, code
 	if !c.torn { // else the peer would take this for the rest of a message
 		c.sayGoodbye(code, reason)
 	}
