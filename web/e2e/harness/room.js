@@ -49,6 +49,18 @@ export class Room {
   }
 
   /**
+   * Adds a participant to the meeting by REST, who does without the SDK.
+   *
+   * @param {string} name
+   * @param {{preset?: string}} [options]
+   * @returns {Promise<{id: string, token: string, meeting: string}>}
+   */
+  async invite(name, { preset = 'group_call_participant' } = {}) {
+    const { id, token } = await this.#add(name, preset);
+    return { id, token, meeting: (await this.#meeting).id };
+  }
+
+  /**
    * Adds a participant and joins the meeting with the SDK's default options.
    *
    * @param {string} name
