@@ -102,6 +102,7 @@ var table = []row{
 	// import them, and what lies in test.
 	{7, "internal/blob/blobtest", []string{"internal/blob"}},
 	{7, "internal/directory/directorytest", []string{"internal/chat", "internal/directory"}},
+	{7, "internal/follow/export/exporttest", nil},
 	{7, "internal/follow/webhook/webhooktest", []string{"internal/chat", "internal/follow/webhook"}},
 	{7, "internal/session/sessiontest", []string{"internal/chat", "internal/directory", "internal/journal", "internal/session"}},
 	{7, "internal/journal/journaltest", []string{"internal/chat", "internal/directory", "internal/journal", "internal/session"}},

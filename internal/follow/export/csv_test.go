@@ -1,66 +1,13 @@
 package export
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/follow/export/exporttest"
 )
-
-// parse reads CSV by the letter of RFC 4180: lines end in CR LF, quotes within
-// quoted fields are doubled, others have none. Nothing is trimmed or changed.
-func parse(text string) ([][]string, error) {
-	var rows [][]string
-	for text != "" {
-		var row []string
-		for {
-			field, rest, err := parseField(text)
-			if err != nil {
-				return nil, err
-			}
-			row = append(row, field)
-			if after, ok := strings.CutPrefix(rest, ","); ok {
-				text = after
-				continue
-			}
-			after, ok := strings.CutPrefix(rest, "\r\n")
-			if !ok {
-				return nil, errors.New("a field is followed by neither a comma nor CR LF")
-			}
-			text = after
-			break
-		}
-		rows = append(rows, row)
-	}
-	return rows, nil
-}
-
-func parseField(text string) (field, rest string, err error) {
-	quoted, ok := strings.CutPrefix(text, `"`)
-	if !ok {
-		end := strings.IndexAny(text, ",\r\n\"")
-		if end < 0 {
-			return "", "", errors.New("the last line has no end")
-		}
-		return text[:end], text[end:], nil
-	}
-	var b strings.Builder
-	for {
-		end := strings.IndexByte(quoted, '"')
-		if end < 0 {
-			return "", "", errors.New("a quoted field has no end")
-		}
-		b.WriteString(quoted[:end])
-		quoted = quoted[end+1:]
-		if !strings.HasPrefix(quoted, `"`) {
-			return b.String(), quoted, nil
-		}
-		b.WriteByte('"')
-		quoted = quoted[1:]
-	}
-}
 
 // texts are what people say, and what CSV trips over.
 var texts = []string{
@@ -76,7 +23,7 @@ func TestEveryFieldComesBackAsItWasSaid(t *testing.T) {
 		file = CSV.appendRow(file, &m, text)
 		want = append(want, []string{"m", "a", "s", "x", text, "false", "false", "TEXT_MESSAGE", text, "2026-06-03T10:00:00.007Z"})
 	}
-	got, err := parse(string(file))
+	got, err := exporttest.Parse(string(file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +38,7 @@ func FuzzFields(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		line := string(append(CSV.appendField(nil, text), "\r\n"...))
-		rows, err := parse(line)
+		rows, err := exporttest.Parse(line)
 		if err != nil || len(rows) != 1 || len(rows[0]) != 1 || rows[0][0] != text {
 			t.Errorf("%q comes back as %q, %v", text, rows, err)
 		}
