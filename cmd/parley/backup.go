@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/parley-chat/parley/internal/backup"
@@ -37,7 +35,6 @@ Exit codes: 0 done, 1 failed or interrupted (there is no backup), 2 wrong usage,
 
 // Run makes a backup.
 func (c backupCommand) Run(ctx context.Context, out io.Writer) error {
-	killable(ctx)
 	source := backup.Source{
 		Dir: c.Data, To: c.To, Scratch: c.Scratch, Unchecked: c.NoCheck, Version: version(), Progress: progress(os.Stderr),
 	}
@@ -79,7 +76,6 @@ Exit codes: 0 done, 1 failed or interrupted (nothing was restored), 2 wrong usag
 
 // Run restores a backup.
 func (c restoreCommand) Run(ctx context.Context) error {
-	killable(ctx)
 	from := os.Stdin
 	if c.From != stdio {
 		var err error
@@ -138,7 +134,6 @@ func (c verifyCommand) Run(ctx context.Context, out io.Writer) error {
 }
 
 func (c verifyCommand) verify(ctx context.Context) (*backup.Report, error) {
-	killable(ctx)
 	told := progress(os.Stderr)
 	if c.Path == stdio {
 		_, report, err := backup.VerifyArchive(ctx, os.Stdin, c.Scratch, told)
@@ -237,12 +232,6 @@ func progress(to io.Writer) backup.Progress {
 			_, _ = fmt.Fprintf(to, "parley: %s: %d\n", step, done)
 		}
 	}
-}
-
-// killable makes a second signal end the process at once, where the first has to
-// wait for whoever is at the other end of a pipe.
-func killable(ctx context.Context) {
-	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt, syscall.SIGTERM) })
 }
 
 // exitError ends the process with a code of its own. err may be nil where all

@@ -16,12 +16,28 @@
  *   "chat.pin of an unknown message"
  */
 
-/** Does what the SDK or the server should not allow, and gives the code of the SDK's error, or else the sentence. */
+/** Does what the SDK should not allow, and gives the code of the SDK's error, or else the sentence. */
 export async function rejection(call) {
   try {
     await call;
   } catch (error) {
-    return /ERR\d{4}/.exec(error.message)?.[0] ?? error.message.split('\n')[0];
+    return codeOf(error) ?? error.message.split('\n')[0];
   }
   return 'resolves';
+}
+
+/**
+ * Does what the server should not allow, and waits for its refusal. Gives "refused", or the code of the SDK's error
+ * where the app is told by one.
+ *
+ * @param {import('../harness/participant.js').Participant} participant
+ */
+export async function refused(participant, call) {
+  const outcome = await call.then(() => undefined, (error) => codeOf(error));
+  await participant.refusal();
+  return outcome ?? 'refused';
+}
+
+function codeOf(error) {
+  return /ERR\d{4}/.exec(error.message)?.[0];
 }

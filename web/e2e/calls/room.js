@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { rejection } from './call.js';
+import { eventually } from '../harness/eventually.js';
+import { Room } from '../harness/room.js';
+import { refused, rejection } from './call.js';
 
 /** @type {import('./call.js').Calls} */
 export const room = {
@@ -66,6 +68,72 @@ export const room = {
     return name === 'Evelyn' ? 'yes' : `stays ${name}`;
   },
 
+  async 'participants.broadcastMessage'({ ada, bob }) {
+    await ada.call('participants.broadcastMessage', 'wave', { with: 'both hands' });
+    for (const reader of [ada, bob]) {
+      const { type, payload } = await reader.sees('broadcast', (it) => it.type === 'wave');
+      assert.deepEqual([type, payload], ['wave', { with: 'both hands' }]);
+    }
+  },
+
+  async 'participants.broadcastMessage to some'({ ada, bob, eve }) {
+    const target = { participantIds: [await ada.peerOf(bob)] };
+    await ada.call('participants.broadcastMessage', 'whisper', { to: 'Bob' }, target);
+    assert.deepEqual((await bob.sees('broadcast', (it) => it.type === 'whisper')).payload, { to: 'Bob' });
+    await ada.call('participants.broadcastMessage', 'fence', {});
+    await eve.sees('broadcast', (it) => it.type === 'fence');
+    assert.ok(!eve.everReceived('whisper'));
+  },
+
+  async 'participants.kick'({ ada, room }) {
+    const eve = await room.join('Eve 4');
+    await ada.call('participants.kick', await ada.peerOf(eve));
+    await isKicked(ada, eve);
+  },
+
+  async 'participant.kick'({ ada, room }) {
+    const eve = await room.join('Eve 5');
+    await ada.callOn('participant', await ada.peerOf(eve), 'kick');
+    await isKicked(ada, eve);
+  },
+
+  async 'participants.kickAll'({ stage, version }) {
+    const side = new Room(stage, `Side of ${version}`);
+    try {
+      const host = await side.join('Host', { preset: 'group_call_host' });
+      const [one, two] = await side.joinAll('One', 'Two');
+      await host.call('participants.kickAll');
+      for (const each of [one, two]) await each.sees('roomLeft', ({ state }) => state === 'ended');
+      await host.call('leave');
+      assert.deepEqual(side.surprises(), []);
+    } catch (error) {
+      error.message += `\n\n${side.report()}`;
+      throw error;
+    } finally {
+      await side.close();
+    }
+  },
+
+  async 'participant.kick without the right'({ ada, bob }) {
+    return rejection(bob.callOn('participant', await bob.peerOf(ada), 'kick'));
+  },
+
+  async 'participant.getPermissions'({ ada, bob }) {
+    const { chat } = await ada.callOn('participant', await ada.peerOf(bob), 'getPermissions');
+    assert.equal((chat.public.canSend ?? chat.public.can_send), true);
+  },
+
+  async 'participants.updatePermissions'({ ada, bob }) {
+    const peer = [await ada.peerOf(bob)];
+    const may = (canSend) => ({ chat: { public: { canSend, text: true, files: true } } });
+    await ada.call('participants.updatePermissions', peer, may(false));
+    await eventually('Bob may not send', async () => !(await bob.get('self.permissions.chatPublic')).canSend);
+    assert.match(await rejection(bob.chat('sendTextMessage', 'silenced')), /ERR0501|resolves/);
+    await ada.call('participants.updatePermissions', peer, may(true));
+    await eventually('Bob may send again', async () => (await bob.get('self.permissions.chatPublic')).canSend);
+    await bob.says('free again', ada);
+  },
+
   async 'participants.getAllJoinedPeers'({ ada, bob }) {
     const peers = await ada.call('participants.getAllJoinedPeers', '', 10, 0);
     assert.ok(peers.some(({ userId }) => userId === bob.userId));
@@ -80,6 +148,12 @@ export const room = {
     assert.deepEqual(await ada.get('polls.items'), []);
   },
 
+  async 'polls.create'({ ada }) {
+    await ada.call('polls.create', 'Tea?', ['yes', 'no']);
+    assert.deepEqual(await ada.get('polls.items'), []);
+    return 'nothing';
+  },
+
   async 'connectedMeetings.getConnectedMeetings'({ ada, room }) {
     const { parentMeeting, meetings } = await ada.call('connectedMeetings.getConnectedMeetings');
     assert.deepEqual([parentMeeting.title, meetings], [room.title, []]);
@@ -89,5 +163,61 @@ export const room = {
     assert.equal(await ada.get('plugins.all.size'), 0);
   },
 
-  'stage.requestAccess, stage off': ({ bob }) => rejection(bob.call('stage.requestAccess')),
+  async 'connectedMeetings.createMeetings'({ room }) {
+    await room.preset('opener', { permissions: { connected_meetings: { can_alter_connected_meetings: true } } });
+    const eve = await room.join('Eve 16', { preset: 'opener' });
+    const outcome = await refused(eve, eve.call('connectedMeetings.createMeetings', [{ title: 'Side room' }]));
+    await eve.leave();
+    return outcome;
+  },
+
+  async 'self.permissions, changed by REST'({ ada, room }) {
+    await room.preset('speaker', { permissions: { can_edit_display_name: true } });
+    const eve = await room.join('Eve 6', { preset: 'speaker' });
+    await eve.says('before', ada);
+    await room.preset('speaker', { permissions: { chat: { public: { can_send: false } } } });
+    await eventually('Eve may not send', async () => !(await eve.get('self.permissions.chatPublic')).canSend);
+    assert.equal(await rejection(eve.chat('sendTextMessage', 'after')), 'ERR0501');
+    await eve.leave();
+  },
+
+  async 'participant deleted by REST'({ ada, room }) {
+    const eve = await room.join('Eve 7');
+    await ada.peerOf(eve);
+    await room.remove(eve);
+    await isKicked(ada, eve);
+  },
+
+  async 'hidden participant'({ ada, room }) {
+    await room.preset('hidden', { permissions: { hidden_participant: true } });
+    const eve = await room.join('Eve 8', { preset: 'hidden' });
+    await ada.says('nobody else here', eve);
+    assert.ok(!(await ada.others()).some(({ userId }) => userId === eve.userId));
+    await eve.leave();
+  },
+
+  async 'reconnect'({ ada, room }) {
+    const link = await room.link();
+    const eve = await room.join('Eve 9', { over: link });
+    const peer = await ada.peerOf(eve);
+    link.cut();
+    await eventually('Eve notices the cut', () => !eve.sockets.at(-1).isOpen);
+    await ada.says('while Eve was away');
+    link.mend();
+    await eve.sees('roomJoined', ({ reconnected }) => reconnected, COMING_BACK);
+    await eve.receives('while Eve was away');
+    await eve.says('back again', ada);
+    assert.equal((await eve.messages()).filter(({ message }) => message === 'while Eve was away').length, 1);
+    assert.equal(await ada.peerOf(eve), peer);
+    await eve.leave();
+  },
 };
+
+/** How long coming back may take, in milliseconds: see scenarios/reconnect.js. */
+const COMING_BACK = 45_000;
+
+async function isKicked(host, kicked) {
+  await kicked.sees('roomLeft', ({ state }) => state === 'kicked');
+  await host.sees('participantLeft', ({ userId }) => userId === kicked.userId);
+  assert.ok(!(await host.others()).some(({ userId }) => userId === kicked.userId));
+}
