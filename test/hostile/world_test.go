@@ -70,6 +70,9 @@ func (w *world) meeting(app chat.AppID) chat.MeetingID {
 	return m.ID
 }
 
+// meetingOf is where a scene plays.
+func (w *world) meetingOf(s *scene) chat.MeetingID { return chat.MeetingID(s.target.Meeting) }
+
 // person is somebody with a token.
 type person struct {
 	id    chat.ParticipantID
