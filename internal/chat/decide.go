@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
+	"time"
 )
 
 // State is a meeting as far as one command touches it, as it stands inside
@@ -19,6 +20,11 @@ type State struct {
 	// Kicked says that the peer by which the actor wishes was sent out of the
 	// meeting.
 	Kicked bool
+	// Rules are those of the meeting. The permissions of the actor are what is
+	// left after them.
+	Rules Rules
+	// Wait is how long slow mode wants the actor to wait before the next message.
+	Wait time.Duration
 	// Recipients holds those addressed who exist in the meeting.
 	Recipients []Participant
 	// Message is the message touched, nil when there is none. One that may no
@@ -88,6 +94,11 @@ func Decide(cmd Command, state State) (Event, error) {
 func decideSend(c SendMessage, state State) (Event, error) {
 	if !state.Actor.Permissions.maySend(c.Content.Kind, c.Private) {
 		return Event{}, Refuse(Forbidden, "your preset does not allow sending this kind of message")
+	}
+	if state.Wait > 0 && !state.Actor.Permissions.Moderate {
+		return Event{}, &Error{
+			Code: Limited, Message: "slow mode is on: wait a little before your next message", RetryAfter: state.Wait,
+		}
 	}
 	if len(c.ClientID) > MaxClientID {
 		return Event{}, Refuse(Invalid, "a client id may have at most %d bytes", MaxClientID).Beyond("client_id_length")
@@ -173,7 +184,8 @@ func decideDelete(c DeleteMessage, state State) (Event, error) {
 }
 
 // decidePin lets everyone who may write to those who see a message pin it for
-// them: there is no pin permission in the official presets.
+// them, unless the meeting leaves that to hosts: there is no pin permission in
+// the official presets.
 func decidePin(c PinMessage, state State) (Event, error) {
 	m, err := touched(c.Actor, state)
 	if err != nil {
@@ -182,6 +194,9 @@ func decidePin(c PinMessage, state State) (Event, error) {
 	rights := state.Actor.Permissions
 	if (m.Public() && !rights.Public.Send) || (!m.Public() && !rights.Private.Send) {
 		return Event{}, Refuse(Forbidden, "your preset does not allow pinning messages")
+	}
+	if state.Rules.HostsPin && !rights.Moderate {
+		return Event{}, Refuse(Forbidden, "only hosts may pin messages in this meeting")
 	}
 	event := Event{Kind: MessagePinned, Message: *m, Actor: c.Participant, Peer: c.Peer}
 	if !c.Pinned {

@@ -7,9 +7,9 @@ type Permissions struct {
 	Private PrivateChat
 	// EditDisplayName lets a client propose the name it is shown by.
 	EditDisplayName bool
-	// Moderate lets a participant delete the public messages of others.
-	// The official preset shape has no such right, so no preset read from it
-	// sets it.
+	// Moderate makes a participant a host of the chat: may delete the public
+	// messages of others, write and pin where only hosts may, and is free of slow
+	// mode.
 	Moderate bool
 	// Kick lets a participant send others out of the meeting.
 	Kick bool

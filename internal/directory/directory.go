@@ -42,6 +42,8 @@ type Meeting struct {
 	PersistChat bool
 	// KeepAlive is how long a session lives on when everybody has left.
 	KeepAlive time.Duration
+	// Rules are what is set for the chat.
+	Rules chat.Rules
 	// Settings are stored and shown, and mean nothing to a chat server.
 	Settings             Settings
 	CreatedAt, UpdatedAt time.Time
@@ -132,7 +134,8 @@ func ParsePermissions(body []byte) (chat.Permissions, error) {
 					Text  bool `json:"text"`
 					Files bool `json:"files"`
 				} `json:"public"`
-				Private struct {
+				Moderate bool `json:"moderate"`
+				Private  struct {
 					Send    bool `json:"can_send"`
 					Receive bool `json:"can_receive"`
 					Text    bool `json:"text"`
@@ -152,7 +155,7 @@ func ParsePermissions(body []byte) (chat.Permissions, error) {
 	}
 	return chat.Permissions{
 		Public: chat.PublicChat(r.Chat.Public), Private: chat.PrivateChat(r.Chat.Private),
-		EditDisplayName: r.EditDisplayName, Kick: r.Kick, AcceptWaiting: r.AcceptWaiting,
+		Moderate: r.Chat.Moderate, EditDisplayName: r.EditDisplayName, Kick: r.Kick, AcceptWaiting: r.AcceptWaiting,
 		ChangePermissions: r.ChangePermissions, Hidden: r.Hidden, SeePeers: r.SeePeers, Waiting: r.Waiting,
 		Watches: p.Config.ViewType == ViewLivestream,
 	}, nil

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -16,6 +17,7 @@ type NewMeeting struct {
 	// KeepAlive is in whole seconds, at most MaxKeepAlive; 0 means
 	// DefaultKeepAlive.
 	KeepAlive time.Duration
+	Rules     chat.Rules
 	Settings  Settings
 }
 
@@ -24,6 +26,9 @@ func (m NewMeeting) check() error {
 		return err
 	}
 	if err := checkKeepAlive(m.KeepAlive); err != nil {
+		return err
+	}
+	if err := m.Rules.Check(); err != nil {
 		return err
 	}
 	if err := checkConfig("ai_config", m.Settings.AIConfig); err != nil {
@@ -37,6 +42,7 @@ func (s *Service) CreateMeeting(ctx context.Context, app chat.AppID, wish NewMee
 	if wish.KeepAlive == 0 {
 		wish.KeepAlive = DefaultKeepAlive
 	}
+	wish.Rules.Mode = cmp.Or(wish.Rules.Mode, chat.ModeEveryone)
 	if err := wish.check(); err != nil {
 		return Meeting{}, err
 	}
@@ -51,7 +57,7 @@ func (s *Service) CreateMeeting(ctx context.Context, app chat.AppID, wish NewMee
 	now := s.clock()
 	meeting := Meeting{
 		ID: chat.MeetingID(id), App: app, Title: wish.Title, Active: true, PersistChat: wish.PersistChat,
-		KeepAlive: wish.KeepAlive, Settings: wish.Settings, CreatedAt: now, UpdatedAt: now,
+		KeepAlive: wish.KeepAlive, Rules: wish.Rules, Settings: wish.Settings, CreatedAt: now, UpdatedAt: now,
 	}
 	if err := s.store.PutMeeting(ctx, meeting, epoch); err != nil {
 		return Meeting{}, fmt.Errorf("creating a meeting: %w", err)
@@ -76,6 +82,8 @@ type MeetingChange struct {
 	PersistChat *bool
 	// KeepAlive is as in NewMeeting, but not 0.
 	KeepAlive *time.Duration
+	// Rules changes the rules as they stand.
+	Rules func(*chat.Rules)
 	// Settings changes the settings as they stand.
 	Settings func(*Settings)
 }
@@ -87,6 +95,9 @@ func (s *Service) UpdateMeeting(ctx context.Context, app chat.AppID, id chat.Mee
 		set(&m.Active, change.Active)
 		set(&m.PersistChat, change.PersistChat)
 		set(&m.KeepAlive, change.KeepAlive)
+		if change.Rules != nil {
+			change.Rules(&m.Rules)
+		}
 		if change.Settings != nil {
 			change.Settings(&m.Settings)
 		}
@@ -101,7 +112,9 @@ func (s *Service) ReplaceMeeting(ctx context.Context, app chat.AppID, id chat.Me
 		wish.KeepAlive = DefaultKeepAlive
 	}
 	return s.changeMeeting(ctx, app, id, func(m *Meeting) error {
-		m.Title, m.PersistChat, m.KeepAlive, m.Settings = wish.Title, wish.PersistChat, wish.KeepAlive, wish.Settings
+		m.Title, m.PersistChat, m.KeepAlive = wish.Title, wish.PersistChat, wish.KeepAlive
+		m.Rules, m.Settings = wish.Rules, wish.Settings
+		m.Rules.Mode = cmp.Or(m.Rules.Mode, chat.ModeEveryone)
 		return nil
 	})
 }
@@ -112,7 +125,7 @@ func (s *Service) changeMeeting(ctx context.Context, app chat.AppID, id chat.Mee
 			return err
 		}
 		m.UpdatedAt = s.after(m.UpdatedAt)
-		return NewMeeting{Title: m.Title, KeepAlive: m.KeepAlive, Settings: m.Settings}.check()
+		return NewMeeting{Title: m.Title, KeepAlive: m.KeepAlive, Rules: m.Rules, Settings: m.Settings}.check()
 	})
 	if err != nil {
 		return Meeting{}, fmt.Errorf("changing a meeting: %w", err)

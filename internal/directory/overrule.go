@@ -50,6 +50,26 @@ func Overlay(body, override []byte) (json.RawMessage, error) {
 	return laid, nil
 }
 
+// LayRules gives a preset's body with the rules of a meeting laid over it.
+func LayRules(body json.RawMessage, rules chat.Rules) (json.RawMessage, error) {
+	if all, private := rules.Silences(true); !all && !private && rules.Mode != chat.ModeHosts {
+		return body, nil
+	}
+	var b PresetBody
+	if err := json.Unmarshal(body, &b); err != nil {
+		return nil, fmt.Errorf("reading a preset: %w", err)
+	}
+	all, private := rules.Silences(b.Permissions.Chat.Moderate)
+	c := &b.Permissions.Chat
+	c.Public.CanSend = c.Public.CanSend && !all
+	c.Private.CanSend = c.Private.CanSend && !private
+	laid, err := json.Marshal(&b)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a preset: %w", err)
+	}
+	return laid, nil
+}
+
 // Overrule carries out the wishes of a participant about what others of the
 // meeting may do, all or none. Whoever wishes must be allowed to, and nobody
 // can give what they may not do themselves: both are refused with Forbidden.

@@ -129,6 +129,9 @@ type PresetChat struct {
 		Text       bool `json:"text"`
 		Files      bool `json:"files"`
 	} `json:"private"`
+	// Moderate makes a host of the chat. The official product has no such right,
+	// and its clients pass over it.
+	Moderate bool `json:"moderate"`
 }
 
 // PresetUI is the look that the official UI kit takes on.

@@ -49,6 +49,7 @@ func (p *PresetPermissions) makeHost() {
 	p.AcceptWaitingRequests = true
 	p.CanChangeParticipantPermissions = true
 	p.PinParticipant = true
+	p.Chat.Moderate = true
 }
 
 func (p *PresetPermissions) allowPrivate() {

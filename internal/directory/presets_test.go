@@ -68,7 +68,7 @@ func TestChatRightsOfDefaultPresets(t *testing.T) {
 		host := p.Name == "group_call_host" || p.Name == "webinar_presenter"
 		want := chat.Permissions{
 			Public: chat.PublicChat{Send: true, Text: true, Files: true}, EditDisplayName: true, SeePeers: true,
-			Kick: host, AcceptWaiting: host, ChangePermissions: host, Waiting: chat.WaitSkip,
+			Moderate: host, Kick: host, AcceptWaiting: host, ChangePermissions: host, Waiting: chat.WaitSkip,
 		}
 		if p.Name != "webinar_viewer" {
 			want.Private = chat.PrivateChat{Send: true, Receive: true, Text: true, Files: true}

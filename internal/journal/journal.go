@@ -57,6 +57,8 @@ type Head struct {
 	Active bool
 	// Session is the live session, "" for none.
 	Session chat.SessionID
+	// Rules are what is set for the chat of the meeting.
+	Rules chat.Rules
 	// VisibleFrom is the first Seq that participants may still read: that of
 	// the live session, or 1 where the meeting keeps its chat.
 	VisibleFrom uint64
@@ -98,6 +100,9 @@ type Tx interface {
 	Repeat(*Head, chat.ParticipantID, string) (*chat.Repeat, error)
 	// Own gives the last private number of a participant.
 	Own(*Head, chat.ParticipantID) (uint64, error)
+	// LastSent gives when a participant last sent a message here, 0 for never. It
+	// is kept only while the meeting is in slow mode.
+	LastSent(*Head, chat.ParticipantID) (int64, error)
 	// Put stores an entry whose numbers follow on the head, and moves the head.
 	Put(*Head, *Entry) error
 }
@@ -299,7 +304,7 @@ func apply(tx Tx, cmd chat.Command, now int64) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	state, err := load(tx, head, cmd)
+	state, err := load(tx, head, cmd, now)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -315,9 +320,9 @@ func apply(tx Tx, cmd chat.Command, now int64) (Entry, error) {
 }
 
 // load reads what the command touches, and no more.
-func load(tx Tx, head *Head, cmd chat.Command) (chat.State, error) {
+func load(tx Tx, head *Head, cmd chat.Command, now int64) (chat.State, error) {
 	actor, touches := cmd.By(), cmd.Touches()
-	state := chat.State{Active: head.Active, Session: head.Session}
+	state := chat.State{Active: head.Active, Session: head.Session, Rules: head.Rules}
 	if len(touches.Recipients) > chat.MaxRecipients || len(touches.Uploads) > chat.MaxUploadsPerMessage {
 		return state, chat.Refuse(chat.Limited, "the message names too many recipients or files").Beyond("recipients")
 	}
@@ -327,6 +332,11 @@ func load(tx Tx, head *Head, cmd chat.Command) (chat.State, error) {
 	}
 	if state.Kicked, err = tx.Kicked(head, actor.Peer); err != nil {
 		return state, err
+	}
+	if _, sends := cmd.(chat.SendMessage); sends && head.Rules.SlowMode > 0 {
+		if state.Wait, err = slowed(tx, head, actor.Participant, now); err != nil {
+			return state, err
+		}
 	}
 	if touches.ClientID != "" {
 		if state.Repeat, err = tx.Repeat(head, actor.Participant, touches.ClientID); err != nil {
@@ -360,6 +370,16 @@ func load(tx Tx, head *Head, cmd chat.Command) (chat.State, error) {
 		}
 	}
 	return state, nil
+}
+
+// slowed tells how long slow mode wants a participant to wait.
+func slowed(tx Tx, head *Head, who chat.ParticipantID, now int64) (time.Duration, error) {
+	last, err := tx.LastSent(head, who)
+	if err != nil || last == 0 {
+		return 0, err
+	}
+	passed := time.Duration(max(now, head.At+1)-last) * time.Millisecond
+	return max(0, head.Rules.SlowMode-passed), nil
 }
 
 // number gives the entry its place after the head, and the message its times.

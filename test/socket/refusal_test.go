@@ -63,7 +63,7 @@ func TestRefusedRequests(t *testing.T) {
 		"edit to nothing":             {alice, protocol.EditMessage, edit(public.GetChatId(), "")},
 		"edit to another kind":        {alice, protocol.EditMessage, &rtkwire.EditMessage{ChatId: public.GetChatId(), PayloadType: proto.Int32(3), Payload: proto.String(`{"type":"custom"}`)}},
 		"edit of an unseen message":   {viewer, protocol.EditMessage, edit(private.GetChatId(), "mine")},
-		"delete of another's message": {bob, protocol.DeleteMessage, &rtkwire.DeleteMessage{ChatId: public.GetChatId()}},
+		"delete of another's message": {viewer, protocol.DeleteMessage, &rtkwire.DeleteMessage{ChatId: public.GetChatId()}},
 		"delete of nothing":           {bob, protocol.DeleteMessage, &rtkwire.DeleteMessage{ChatId: "nothing"}},
 		"pin of nothing":              {bob, protocol.PinMessage, &rtkwire.PinMessage{ChatId: "nothing", Pinned: true}},
 		"pin of an unseen message":    {viewer, protocol.PinMessage, &rtkwire.PinMessage{ChatId: private.GetChatId(), Pinned: true}},

@@ -51,7 +51,7 @@ func meetingChanges(t *testing.T, f *fixture) {
 		t.Fatal(err)
 	}
 	want = directory.Meeting{
-		ID: made.ID, App: app.ID, Title: "Retro", KeepAlive: directory.DefaultKeepAlive,
+		ID: made.ID, App: app.ID, Title: "Retro", KeepAlive: directory.DefaultKeepAlive, Rules: chat.Rules{Mode: chat.ModeEveryone},
 		CreatedAt: made.CreatedAt, UpdatedAt: replaced.UpdatedAt,
 	}
 	equal(t, "the replaced meeting, still closed", replaced, want)
@@ -326,4 +326,44 @@ func watcherIsTold(t *testing.T, f *fixture) {
 		t.Fatal("deleted twice")
 	}
 	equal(t, "what was told", d.notes, []string{"meeting new title", "participant Eve", "preset new name", "deleted Eve"})
+}
+
+func meetingRules(t *testing.T, f *fixture) {
+	app := f.app(t)
+	m := f.meeting(t, app, "m")
+	p := f.participant(t, app, m, "Ada")
+	equal(t, "the rules of a new meeting", m.Rules, chat.Rules{Mode: chat.ModeEveryone})
+	rules := chat.Rules{Mode: chat.ModeHosts, NoPrivate: true, HostsPin: true, SlowMode: 10 * time.Second}
+	changed, err := f.UpdateMeeting(t.Context(), app.ID, m.ID, directory.MeetingChange{Rules: func(r *chat.Rules) { *r = rules }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := f.Meeting(t.Context(), app.ID, m.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "the changed rules", changed.Rules, rules)
+	equal(t, "the stored rules", stored.Rules, rules)
+	access, err := f.Access(t.Context(), m.ID, p.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rights, err := access.Preset.Permissions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rights.Public.Send || rights.Private.Send || !rights.Private.Receive {
+		t.Errorf("where hosts alone write, a participant may %+v", rights)
+	}
+	for _, bad := range []chat.Rules{{Mode: "SOME"}, {SlowMode: -time.Second}, {SlowMode: 2 * time.Hour}, {SlowMode: time.Millisecond}} {
+		_, err := f.UpdateMeeting(t.Context(), app.ID, m.ID, directory.MeetingChange{Rules: func(r *chat.Rules) { *r = bad }})
+		if chat.CodeOf(err) != chat.Invalid {
+			t.Errorf("rules %+v: %v", bad, err)
+		}
+	}
+	replaced, err := f.ReplaceMeeting(t.Context(), app.ID, m.ID, directory.NewMeeting{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "the rules after a replacement", replaced.Rules, chat.Rules{Mode: chat.ModeEveryone})
 }

@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(testing.TB) directory.Store) {
 		"many may write at once":                              manyWriters,
 		"a meeting can be changed and replaced":               meetingChanges,
 		"a participant can be changed":                        participantChanges,
+		"a meeting has rules for its chat":                    meetingRules,
 		"a deleted participant is nobody":                     participantDeleted,
 		"a preset can be made, changed, replaced and deleted": presetLife,
 		"bad presets are refused, and nothing is half done":   presetRefusals,

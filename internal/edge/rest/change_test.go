@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -46,6 +47,32 @@ func TestMeetingsCanBeChangedAndReplaced(t *testing.T) {
 			t.Errorf("a refused change has left %v", after)
 		}
 		f.call(form, "DELETE", path, "").refused(http.StatusMethodNotAllowed)
+	})
+}
+
+func TestAMeetingHasRulesForItsChat(t *testing.T) {
+	inBothForms(t, func(t *testing.T, f *fixture, form form) {
+		made := f.meeting(form, `{"chat":{"mode":"HOSTS"}}`)
+		path := "/meetings/" + text(t, made, "id")
+		rules := dig(t, made, "chat")
+		if fmt.Sprint(rules) != "map[mode:HOSTS pin:EVERYONE private:true slow_mode_in_secs:0]" {
+			t.Errorf("made with %v", rules)
+		}
+		changed := f.call(form, "PATCH", path, `{"chat":{"slow_mode_in_secs":30,"private":false,"pin":"HOSTS"}}`).object(http.StatusOK)
+		if fmt.Sprint(changed["chat"]) != "map[mode:HOSTS pin:HOSTS private:false slow_mode_in_secs:30]" {
+			t.Errorf("changed to %v", changed["chat"])
+		}
+		for body, field := range map[string]string{
+			`{"chat":{"mode":"SOME"}}`: "chat.mode", `{"chat":{"slow_mode_in_secs":3601}}`: "chat.slow_mode_in_secs",
+			`{"chat":{"slow_mode_in_secs":-1}}`: "chat.slow_mode_in_secs", `{"chat":{"pin":"ME"}}`: "chat.pin", `{"chat":7}`: "chat",
+		} {
+			if message := f.call(form, "PATCH", path, body).refused(http.StatusBadRequest); !strings.Contains(message, field) {
+				t.Errorf("%s is refused with %q", body, message)
+			}
+		}
+		if replaced := f.call(form, "PUT", path, `{}`).object(http.StatusOK); fmt.Sprint(replaced["chat"]) != "map[mode:EVERYONE pin:EVERYONE private:true slow_mode_in_secs:0]" {
+			t.Errorf("replaced by %v", replaced["chat"])
+		}
 	})
 }
 

@@ -126,6 +126,7 @@ type meetingPatch struct {
 	PreferredRegion   field[string]  `json:"preferred_region,omitzero" enum:"ap-south-1,ap-southeast-1,us-east-1,eu-central-1"`
 	AIConfig          field[anyJSON] `json:"ai_config,omitzero"`
 	RecordingConfig   field[anyJSON] `json:"recording_config,omitzero"`
+	Chat              *rulesWish     `json:"chat,omitempty" doc:"What is set for the chat. An addition to the official API."`
 }
 
 func (p meetingPatch) change() (directory.MeetingChange, error) {
@@ -143,6 +144,9 @@ func (p meetingPatch) change() (directory.MeetingChange, error) {
 			}
 		}
 		change.KeepAlive = &keepAlive
+	}
+	if p.Chat != nil {
+		change.Rules = p.Chat.into
 	}
 	change.Settings = func(s *directory.Settings) {
 		p.RecordOnStart.into(&s.RecordOnStart)

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gofrs/uuid/v5"
 
+	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
 )
 
@@ -99,6 +100,50 @@ type meetingWire struct {
 	PreferredRegion   string          `json:"preferred_region,omitempty"`
 	AIConfig          json.RawMessage `json:"ai_config,omitempty"`
 	RecordingConfig   json.RawMessage `json:"recording_config,omitempty"`
+	Chat              rulesWire       `json:"chat" doc:"What is set for the chat. An addition to the official API."`
+}
+
+// rulesWire are the rules of a meeting's chat.
+type rulesWire struct {
+	Mode     chat.ChatMode `json:"mode" enum:"EVERYONE,HOSTS,OFF" doc:"Who may write. Hosts are those whose preset has permissions.chat.moderate."`
+	Private  bool          `json:"private" doc:"Whether there may be private messages."`
+	Pin      string        `json:"pin" enum:"EVERYONE,HOSTS" doc:"Who may pin messages."`
+	SlowMode int           `json:"slow_mode_in_secs" doc:"The time between two messages of one participant, at most 3600; 0 for none. Hosts are free of it."`
+}
+
+func wireRules(r chat.Rules) rulesWire {
+	wire := rulesWire{Mode: r.Mode, Private: !r.NoPrivate, Pin: string(chat.ModeEveryone), SlowMode: int(r.SlowMode / time.Second)}
+	if r.HostsPin {
+		wire.Pin = string(chat.ModeHosts)
+	}
+	return wire
+}
+
+// rulesWish changes the rules of a meeting's chat; what is absent or null stays.
+type rulesWish struct {
+	Mode     *chat.ChatMode `json:"mode,omitempty"`
+	Private  *bool          `json:"private,omitempty"`
+	Pin      *string        `json:"pin,omitempty" enum:"EVERYONE,HOSTS"`
+	SlowMode *int64         `json:"slow_mode_in_secs,omitempty"`
+}
+
+func (w *rulesWish) into(r *chat.Rules) {
+	if w == nil {
+		return
+	}
+	if w.Mode != nil {
+		r.Mode = *w.Mode
+	}
+	if w.Private != nil {
+		r.NoPrivate = !*w.Private
+	}
+	if w.Pin != nil {
+		r.HostsPin = *w.Pin == string(chat.ModeHosts)
+	}
+	if w.SlowMode != nil {
+		// What is beyond the bound stays beyond it, and is refused.
+		r.SlowMode = time.Duration(min(max(*w.SlowMode, -1), 1<<31)) * time.Second
+	}
 }
 
 const (
@@ -116,7 +161,7 @@ func wireMeeting(m directory.Meeting) meetingWire {
 		PersistChat: m.PersistChat, RecordOnStart: m.Settings.RecordOnStart, LiveStreamOnStart: m.Settings.LiveStreamOnStart,
 		SummarizeOnEnd: m.Settings.SummarizeOnEnd, TranscribeOnEnd: m.Settings.TranscribeOnEnd,
 		KeepAlive: int(m.KeepAlive / time.Second), PreferredRegion: m.Settings.PreferredRegion,
-		AIConfig: m.Settings.AIConfig, RecordingConfig: m.Settings.RecordingConfig,
+		AIConfig: m.Settings.AIConfig, RecordingConfig: m.Settings.RecordingConfig, Chat: wireRules(m.Rules),
 	}
 }
 
@@ -133,6 +178,7 @@ type meetingWish struct {
 	PreferredRegion   string          `json:"preferred_region,omitempty" enum:"ap-south-1,ap-southeast-1,us-east-1,eu-central-1"`
 	AIConfig          json.RawMessage `json:"ai_config,omitempty"`
 	RecordingConfig   json.RawMessage `json:"recording_config,omitempty"`
+	Chat              *rulesWish      `json:"chat,omitempty" doc:"What is set for the chat. An addition to the official API."`
 }
 
 func (w meetingWish) meeting() (directory.NewMeeting, error) {
@@ -144,6 +190,7 @@ func (w meetingWish) meeting() (directory.NewMeeting, error) {
 			PreferredRegion: w.PreferredRegion, AIConfig: object(w.AIConfig), RecordingConfig: object(w.RecordingConfig),
 		},
 	}
+	w.Chat.into(&m.Rules)
 	if w.KeepAlive != nil {
 		keepAlive, err := seconds("session_keep_alive_time_in_secs", *w.KeepAlive)
 		if err != nil {

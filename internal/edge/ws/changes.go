@@ -22,7 +22,7 @@ import (
 // done in the background, soon, and is tried again when the store fails.
 
 // MeetingChanged implements directory.Watcher. Everybody is sent out of a
-// meeting that was closed.
+// meeting that was closed, and told what they may do under other rules.
 func (s *Server) MeetingChanged(_ context.Context, m directory.Meeting) {
 	s.changed(hint{meeting: m.ID})
 }
@@ -174,9 +174,8 @@ func (s *Server) followIn(ctx context.Context, r *room.Room, meeting chat.Meetin
 		if err != nil {
 			return err
 		}
-		// Of a meeting there is nothing to know but whether it is open, which
-		// anybody in it tells.
-		if found == closed || found == open && h.preset == "" {
+		// Everybody has been sent out.
+		if found == closed {
 			return nil
 		}
 	}

@@ -32,6 +32,7 @@ type Directory interface {
 	PutApp(context.Context, directory.App, []directory.Preset) error
 	PutMeeting(ctx context.Context, meeting directory.Meeting, epoch string) error
 	PutParticipant(context.Context, chat.AppID, directory.Participant) (chat.PresetID, error)
+	ChangeMeeting(context.Context, chat.AppID, chat.MeetingID, func(*directory.Meeting) error) (directory.Meeting, error)
 }
 
 // Storage is where an engine keeps what it stores. It lasts until the test
@@ -68,6 +69,8 @@ func Run(t *testing.T, factory Factory) {
 		{"FailedJobDoesNotHurtItsBatch", failedJobDoesNotHurtItsBatch},
 		{"UnknownMeeting", unknownMeeting},
 		{"PresetDecidesWhoReceives", presetDecidesWhoReceives},
+		{"RulesOfTheMeeting", rulesOfTheMeeting},
+		{"SlowMode", slowMode},
 
 		{"RepeatedSendIsOneMessage", repeatedSendIsOneMessage},
 		{"RepeatedSendAtTheSameTime", repeatedSendAtTheSameTime},

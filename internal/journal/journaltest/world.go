@@ -26,9 +26,10 @@ const keepAlive = 10 * time.Second
 
 // The presets of the suite.
 const (
-	allowed = "allowed" // everything
-	mute    = "mute"    // receives, and says nothing
-	deaf    = "deaf"    // says everything, and gets no private messages
+	allowed    = "allowed" // everything
+	mute       = "mute"    // receives, and says nothing
+	deaf       = "deaf"    // says everything, and gets no private messages
+	hostPreset = "host"    // moderates the chat
 )
 
 // clock is a clock that the test sets.
@@ -122,7 +123,7 @@ func newWorld(t *testing.T, factory Factory) *world {
 	t.Cleanup(func() { w.close() })
 	w.app = chat.AppID(w.id())
 	var presets []directory.Preset
-	for _, name := range []string{allowed, mute, deaf} {
+	for _, name := range []string{allowed, mute, deaf, hostPreset} {
 		presets = append(presets, w.preset(name))
 	}
 	app := directory.App{ID: w.app, Account: "account", Name: "app", CreatedAt: w.clock.Now()}
@@ -135,8 +136,9 @@ func (w *world) preset(name string) directory.Preset {
 	type rights map[string]bool
 	says, receives := name != mute, name != deaf
 	body, err := json.Marshal(map[string]any{"permissions": map[string]any{"chat": map[string]any{
-		"public":  rights{"can_send": says, "text": says, "files": says},
-		"private": rights{"can_send": says, "can_receive": receives, "text": says, "files": says},
+		"moderate": name == hostPreset,
+		"public":   rights{"can_send": says, "text": says, "files": says},
+		"private":  rights{"can_send": says, "can_receive": receives, "text": says, "files": says},
 	}}})
 	w.must(err)
 	return directory.Preset{

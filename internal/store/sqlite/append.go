@@ -19,14 +19,17 @@ type head struct {
 }
 
 const headQuery = `SELECT m.no, m.epoch, m.last_seq, m.last_pub, m.last_at, m.active, m.persist_chat,
-	COALESCE(m.session, ''), COALESCE(s.first_seq, m.last_seq + 1), m.kicks
+	COALESCE(m.session, ''), COALESCE(s.first_seq, m.last_seq + 1), m.kicks, ` + ruleColumns + `
 	FROM meetings m LEFT JOIN sessions s ON s.id = m.session WHERE m.id = ?`
 
 // scan fills the head from a row of headQuery.
 func (h *head) scan(id chat.MeetingID, read func(dest ...any) (bool, error)) (bool, error) {
 	var active, persist bool
-	found, err := read(&h.No, &h.Epoch, &h.Seq, &h.Pub, &h.At, &active, &persist, &h.Session, &h.VisibleFrom, &h.kicks)
-	h.Meeting, h.Active = id, active
+	var rules ruleRow
+	found, err := read(append([]any{
+		&h.No, &h.Epoch, &h.Seq, &h.Pub, &h.At, &active, &persist, &h.Session, &h.VisibleFrom, &h.kicks,
+	}, rules.dest()...)...)
+	h.Meeting, h.Active, h.Rules = id, active, rules.rules()
 	if persist {
 		h.VisibleFrom = 1
 	}
@@ -97,9 +100,10 @@ func (tx *Tx) Participant(meeting chat.MeetingID, id chat.ParticipantID) (*chat.
 		return p.chat, nil
 	}
 	var name, preset, body, override string
-	found, err := tx.row(`SELECT p.name, r.id, r.body, p.override FROM participants p
+	var rules ruleRow
+	found, err := tx.row(`SELECT p.name, r.id, r.body, p.override, `+ruleColumns+` FROM participants p
 		JOIN meetings m ON m.no = p.meeting JOIN presets r ON r.id = p.preset
-		WHERE p.id = ? AND m.id = ?`, []any{string(id), string(meeting)}, &name, &preset, &body, &override)
+		WHERE p.id = ? AND m.id = ?`, []any{string(id), string(meeting)}, append([]any{&name, &preset, &body, &override}, rules.dest()...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +113,7 @@ func (tx *Tx) Participant(meeting chat.MeetingID, id chat.ParticipantID) (*chat.
 		if err != nil {
 			return nil, err
 		}
-		p.chat = &chat.Participant{ID: id, Name: name, Permissions: rights}
+		p.chat = &chat.Participant{ID: id, Name: name, Permissions: rules.rules().Apply(rights)}
 	}
 	tx.people[key] = p
 	return p.chat, nil
@@ -182,6 +186,13 @@ func (tx *Tx) Own(h *journal.Head, participant chat.ParticipantID) (uint64, erro
 	return own, err
 }
 
+// LastSent implements journal.Tx.
+func (tx *Tx) LastSent(h *journal.Head, who chat.ParticipantID) (int64, error) {
+	var at int64
+	_, err := tx.row(`SELECT at FROM senders WHERE meeting = ? AND participant = ?`, []any{h.No, string(who)}, &at)
+	return at, err
+}
+
 // Put implements journal.Tx.
 func (tx *Tx) Put(jh *journal.Head, e *journal.Entry) error {
 	h := tx.heads[string(jh.Meeting)]
@@ -221,6 +232,12 @@ func (tx *Tx) putMessage(h *head, e *journal.Entry) error {
 	r.set(&e.Event.Message)
 	if _, err := tx.exec(insertMessage, r.values()...); err != nil {
 		return err
+	}
+	if h.Rules.SlowMode > 0 {
+		if _, err := tx.exec(`INSERT INTO senders (meeting, participant, at) VALUES (?, ?, ?)
+			ON CONFLICT (meeting, participant) DO UPDATE SET at = excluded.at`, h.No, r.author, e.At); err != nil {
+			return err
+		}
 	}
 	if e.Event.ClientID == "" {
 		return nil

@@ -48,10 +48,11 @@ func (db *DB) PutMeeting(ctx context.Context, m directory.Meeting, epoch string)
 			return err
 		}
 		if _, err := tx.exec(`INSERT INTO meetings
-			(id, app, title, active, persist_chat, keep_alive, settings, created_at, updated_at, epoch)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			string(m.ID), string(m.App), m.Title, m.Active, m.PersistChat, int64(m.KeepAlive/time.Second), string(settings),
-			m.CreatedAt.UnixMilli(), m.UpdatedAt.UnixMilli(), epoch); err != nil {
+			(id, app, title, active, persist_chat, keep_alive, settings, created_at, updated_at, epoch, chat_mode, no_private, hosts_pin, slow_mode)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, append([]any{
+			string(m.ID), string(m.App), m.Title, m.Active, m.PersistChat, int64(m.KeepAlive / time.Second), string(settings),
+			m.CreatedAt.UnixMilli(), m.UpdatedAt.UnixMilli(), epoch,
+		}, ruleValues(m.Rules)...)...); err != nil {
 			return fmt.Errorf("storing a meeting: %w", err)
 		}
 		return nil
@@ -268,22 +269,44 @@ func (r *appRow) value() (directory.App, error) {
 	return directory.App{ID: chat.AppID(r.id), Account: r.account, Name: r.name, CreatedAt: fromMilli(r.created)}, nil
 }
 
-const meetingColumns = `m.id, m.app, m.title, m.active, m.persist_chat, m.keep_alive, m.settings, m.created_at, m.updated_at`
+const meetingColumns = `m.id, m.app, m.title, m.active, m.persist_chat, m.keep_alive, m.settings, m.created_at, m.updated_at, ` + ruleColumns
 
 type meetingRow struct {
 	id, app, title, settings    string
 	active, persist             bool
 	keepAlive, created, updated int64
+	rules                       ruleRow
 }
 
 func (r *meetingRow) dest() []any {
-	return []any{&r.id, &r.app, &r.title, &r.active, &r.persist, &r.keepAlive, &r.settings, &r.created, &r.updated}
+	return append([]any{&r.id, &r.app, &r.title, &r.active, &r.persist, &r.keepAlive, &r.settings, &r.created, &r.updated},
+		r.rules.dest()...)
+}
+
+// ruleColumns are what is set for the chat of meeting m.
+const ruleColumns = `m.chat_mode, m.no_private, m.hosts_pin, m.slow_mode`
+
+type ruleRow struct {
+	mode                chat.ChatMode
+	noPrivate, hostsPin bool
+	slow                int64
+}
+
+func (r *ruleRow) dest() []any { return []any{&r.mode, &r.noPrivate, &r.hostsPin, &r.slow} }
+
+func (r *ruleRow) rules() chat.Rules {
+	return chat.Rules{Mode: r.mode, NoPrivate: r.noPrivate, HostsPin: r.hostsPin, SlowMode: time.Duration(r.slow) * time.Second}
+}
+
+// ruleValues are the values of ruleColumns.
+func ruleValues(r chat.Rules) []any {
+	return []any{string(r.Mode), r.NoPrivate, r.HostsPin, int64(r.SlowMode / time.Second)}
 }
 
 func (r *meetingRow) value() (directory.Meeting, error) {
 	m := directory.Meeting{
 		ID: chat.MeetingID(r.id), App: chat.AppID(r.app), Title: r.title, Active: r.active, PersistChat: r.persist,
-		KeepAlive: time.Duration(r.keepAlive) * time.Second, CreatedAt: fromMilli(r.created), UpdatedAt: fromMilli(r.updated),
+		KeepAlive: time.Duration(r.keepAlive) * time.Second, Rules: r.rules.rules(), CreatedAt: fromMilli(r.created), UpdatedAt: fromMilli(r.updated),
 	}
 	if err := json.Unmarshal([]byte(r.settings), &m.Settings); err != nil {
 		return directory.Meeting{}, fmt.Errorf("reading the settings of meeting %s: %w", r.id, err)
@@ -351,6 +374,9 @@ func (r *accessRow) value() (directory.Access, error) {
 	preset, _ := r.preset.value()
 	if preset.Body, err = directory.Overlay(preset.Body, []byte(r.override)); err != nil {
 		return directory.Access{}, fmt.Errorf("reading the permissions of participant %s: %w", participant.ID, err)
+	}
+	if preset.Body, err = directory.LayRules(preset.Body, meeting.Rules); err != nil {
+		return directory.Access{}, fmt.Errorf("laying the rules of a meeting over preset %s: %w", preset.ID, err)
 	}
 	return directory.Access{App: app, Meeting: meeting, Participant: participant, Preset: preset}, nil
 }

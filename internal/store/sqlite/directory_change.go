@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/parley-chat/parley/internal/chat"
@@ -76,8 +77,15 @@ func (db *DB) ChangeMeeting(ctx context.Context, app chat.AppID, id chat.Meeting
 		if err := tx.forgetHead(id); err != nil {
 			return m, err
 		}
-		_, err = tx.exec(`UPDATE meetings SET title = ?, active = ?, persist_chat = ?, keep_alive = ?, settings = ?, updated_at = ?
-			WHERE id = ?`, m.Title, m.Active, m.PersistChat, int64(m.KeepAlive/time.Second), string(settings), m.UpdatedAt.UnixMilli(), string(id))
+		clear(tx.people)
+		_, err = tx.exec(`UPDATE meetings SET title = ?, active = ?, persist_chat = ?, keep_alive = ?, settings = ?, updated_at = ?,
+			chat_mode = ?, no_private = ?, hosts_pin = ?, slow_mode = ? WHERE id = ?`, slices.Concat([]any{
+			m.Title, m.Active, m.PersistChat, int64(m.KeepAlive / time.Second), string(settings), m.UpdatedAt.UnixMilli(),
+		}, ruleValues(m.Rules), []any{string(id)})...)
+		if err != nil || m.Rules.SlowMode > 0 {
+			return m, err
+		}
+		_, err = tx.exec(`DELETE FROM senders WHERE meeting = (SELECT no FROM meetings WHERE id = ?)`, string(id))
 		return m, err
 	})
 }
