@@ -91,7 +91,7 @@ func (a *api) routes() error {
 	a.mux.HandleFunc("GET /v2/recordings/active-recording/{meeting_id}", a.absent)
 
 	// Telemetry of official clients; also by host name, see Sinks.
-	a.mux.HandleFunc("POST /api/v1/identities/", noFlags)
+	a.mux.HandleFunc("POST /api/v1/identities/", flags)
 	a.mux.HandleFunc("POST /api/v1/message", swallow)
 	a.mux.HandleFunc("POST /otel/logs", swallow)
 	a.mux.HandleFunc("POST /logs/otel/logs", swallow)

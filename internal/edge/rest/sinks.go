@@ -21,7 +21,7 @@ func Sinks(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch sinkLabel(r.Host) {
 		case "flags":
-			noFlags(w, r)
+			flags(w, r)
 		case "location", "location-legacy":
 			nowhere(w, r)
 		case "da-collector", "api-silos":
@@ -44,9 +44,11 @@ func sinkLabel(host string) string {
 	return strings.ToLower(label)
 }
 
-func noFlags(w http.ResponseWriter, r *http.Request) {
+// flags switches nothing on but what is here and would be off without: the search
+// of clients up to 1.4.
+func flags(w http.ResponseWriter, r *http.Request) {
 	drop(r)
-	writeFixed(w, `{"flags":[],"traits":[]}`)
+	writeFixed(w, `{"flags":[{"feature":{"name":"chat_search"},"enabled":true,"feature_state_value":null}],"traits":[]}`)
 }
 
 // nowhere is an answer to "where am I" that tells nothing and has the form

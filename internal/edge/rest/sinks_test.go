@@ -10,7 +10,8 @@ import (
 
 func TestTelemetryIsAnsweredAndDropped(t *testing.T) {
 	f := start(t)
-	const flags, place = `{"flags":[],"traits":[]}`, `{"ip":"0.0.0.0","loc":"0.000,0.000","country":"XX"}`
+	const place = `{"ip":"0.0.0.0","loc":"0.000,0.000","country":"XX"}`
+	const flags = `{"flags":[{"feature":{"name":"chat_search"},"enabled":true,"feature_state_value":null}],"traits":[]}`
 	for _, c := range []struct {
 		method, host, path string
 		status             int

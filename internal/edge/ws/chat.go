@@ -43,7 +43,8 @@ var handlers = map[protocol.Event]handler{
 	protocol.StoreInsertKeys:         {do: (*peer).storeInsertKeys, joined: true},
 	protocol.StoreDeleteKeys:         {do: (*peer).storeDeleteKeys, joined: true},
 
-	protocol.GetAllChatChannels: {do: (*peer).answerEmpty},
+	protocol.SearchChannelMessages: {do: (*peer).search, joined: true},
+	protocol.GetAllChatChannels:    {do: (*peer).answerEmpty},
 
 	protocol.BroadcastMessage:  {do: (*peer).broadcast, joined: true},
 	protocol.BroadcastToEntity: {do: (*peer).broadcastTo, joined: true},
@@ -194,6 +195,9 @@ func (p *peer) getPage(ctx context.Context, req request) error {
 	var m rtkwire.PageRequest
 	if err := req.read(&m); err != nil {
 		return err
+	}
+	if m.GetChannelId() != "" {
+		return chat.Refuse(chat.NotFound, noChannels)
 	}
 	query, err := p.query(ctx)
 	if err != nil {

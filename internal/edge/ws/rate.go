@@ -24,13 +24,17 @@ const (
 	storeBurst, storeRate   = 50, rate.Limit(10)
 )
 
+// A search of messages reads much, and one a second is more than anybody types.
+const findBurst, findRate = 10, rate.Limit(1)
+
 // joinBurst and joinRate limit how often a participant may join by whatever
 // peers: each time is told to all and leaves a row.
 const joinBurst, joinRate = 60, rate.Limit(1)
 
 // buckets are the limits of one sender: for texts and everything else that is
-// small, for images, for files, for broadcasts, for writes to stores.
-type buckets struct{ text, image, file, signal, store *rate.Limiter }
+// small, for images, for files, for broadcasts, for writes to stores, and for
+// searches of messages.
+type buckets struct{ text, image, file, signal, store, find *rate.Limiter }
 
 func newBuckets(times int) buckets {
 	n := rate.Limit(times)
@@ -41,6 +45,7 @@ func newBuckets(times int) buckets {
 
 		signal: rate.NewLimiter(n*signalRate, times*signalBurst),
 		store:  rate.NewLimiter(n*storeRate, times*storeBurst),
+		find:   rate.NewLimiter(n*findRate, times*findBurst),
 	}
 }
 
@@ -62,7 +67,7 @@ type shared struct {
 }
 
 func (s shared) full(now time.Time) bool {
-	for _, l := range []*rate.Limiter{s.text, s.image, s.file, s.signal, s.store, s.join, s.knock} {
+	for _, l := range []*rate.Limiter{s.text, s.image, s.file, s.signal, s.store, s.find, s.join, s.knock} {
 		if l.TokensAt(now) < float64(l.Burst()) {
 			return false
 		}
@@ -140,6 +145,12 @@ func (r *peerRates) takeSignal() error {
 func (r *peerRates) takeStore() error {
 	now := r.all.now()
 	return takeAll(now, "store_write_rate", "too many writes to stores, wait a little", r.peer.store, r.all.shared(r.participant, now).store)
+}
+
+// takeFind counts one search of messages, or refuses it.
+func (r *peerRates) takeFind() error {
+	now := r.all.now()
+	return takeAll(now, "too many searches, wait a little", r.peer.find, r.all.shared(r.participant, now).find)
 }
 
 // takeJoin counts one join, or refuses it.

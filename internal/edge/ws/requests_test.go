@@ -54,7 +54,7 @@ var sdkEvents = map[string][]struct {
 	"chat": {
 		{0x10000, "getMessages", answered}, {0x10001, "sendMessageToRoom", answered}, {0x10002, "sendMessageToPeers", answered},
 		{0x10003, "editMessage", answered}, {0x10004, "deleteMessage", answered}, {0x10005, "getPaginatedMessages", answered},
-		{0x10006, "sendMessageToChannel", refused}, {0x10007, "searchChannelMessages", apart}, {0x10008, "getAllChatChannels", answered},
+		{0x10006, "sendMessageToChannel", refused}, {0x10007, "searchChannelMessages", answered}, {0x10008, "getAllChatChannels", answered},
 		{0x10009, "markChannelIndexAsRead", refused}, {0x1000a, "pinMessage", answered},
 	},
 	"plugin": {

@@ -183,7 +183,14 @@ export const chat = {
     assert.ok(found.some((message) => message.id === id) && found.every(({ type }) => type === 'text'));
   },
 
-  'chat.searchMessages': ({ bob }) => rejection(bob.chat('searchMessages', 'needle', { limit: 10 })),
+  async 'chat.searchMessages'({ ada, bob }) {
+    const { id } = await ada.says('Where is the NEEDLE?', bob);
+    await ada.says('in the haystack', bob);
+    let found;
+    const outcome = await rejection(bob.chat('searchMessages', 'needle').then((messages) => (found = messages)));
+    if (outcome !== 'resolves') return outcome;
+    assert.deepEqual(found.map((message) => message.id), [id]);
+  },
 
   async 'chat.setMaxTextLimit'({ bob }) {
     await bob.chat('setMaxTextLimit', 5);
