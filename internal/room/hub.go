@@ -285,7 +285,7 @@ func (h *Hub) read(r *Room) error {
 		}
 		// Who was sent out while this was read is in out, too.
 		if _, gone := r.out[k.Peer]; !k.Gone && !gone {
-			m := &Member{Info: k.Info, session: session.ID, seen: k.Seen}
+			m := &Member{Info: k.Info, session: session.ID, seen: k.Seen, stores: unsureStores}
 			r.add(m)
 			r.expect(m, h.config.RestartGrace)
 		}

@@ -225,7 +225,7 @@ func (r *Room) connect(info Info) (*Connection, error) {
 	r.revise(m, m.Info.Revised(info))
 	r.attach(m, f)
 	return &Connection{Feed: f, Room: r, Outdated: outdated, Missed: &Missed{
-		After: m.seen, Slot: f.reserve(), stores: m.stores, storesTo: r.storesTo(),
+		After: m.seen, Slot: f.reserve(), stores: m.stores, storesTo: r.storesTo(m),
 	}}, nil
 }
 

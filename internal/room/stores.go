@@ -79,6 +79,9 @@ func (r *Room) Stored(ctx context.Context, f *Feed, store string, keys []string)
 // StoredSince gives what a peer that is back has missed of the stores, with
 // keys that were deleted, in the order of the changes.
 func (r *Room) StoredSince(ctx context.Context, missed Missed) ([]kv.Item, error) {
+	if missed.stores == missed.storesTo {
+		return nil, nil // as a rule; then a room full of those who are back reads nothing
+	}
 	if err := r.awaitStores(ctx); err != nil {
 		return nil, err
 	}
@@ -234,11 +237,15 @@ func (r *Room) tellStores(c kv.Change) {
 	}
 }
 
-// storesTo is up to where a peer that is back now is told of what it missed:
-// the last change told, or if none was since the server started, whatever there
-// is.
-func (r *Room) storesTo() int64 {
-	if r.stores.at == 0 {
+// unsureStores stands for the last change known to have arrived at members from
+// before a restart: nobody knows.
+const unsureStores = -1
+
+// storesTo is up to where a member that is back now is told of what it missed:
+// the last change told. Where nobody knows what arrived and nothing has been
+// told since, that is whatever there is.
+func (r *Room) storesTo(m *Member) int64 {
+	if m.stores == unsureStores && r.stores.at == 0 {
 		return math.MaxInt64
 	}
 	return r.stores.at

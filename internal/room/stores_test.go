@@ -274,3 +274,25 @@ func TestARoomTakesOnlySoManyWrites(t *testing.T) {
 		w.hub.Close()
 	})
 }
+
+// After a cut, everybody is back at once, and as a rule nothing was missed.
+func TestWhoMissedNothingOfTheStoresCostsNoReading(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.join("a1"), w.join("b1")
+	a.Room.Disconnect(a.Feed, false)
+	if got := w.missed(w.connect("a1")); got != "" {
+		t.Errorf("it was told %q", got)
+	}
+	w.set(1, "b1", "k=1")
+	b.Room.mu.Lock()
+	b.ping([]byte("?\n"))
+	b.Room.mu.Unlock()
+	b.Ponged()
+	b.Room.Disconnect(b.Feed, false)
+	if got := w.missed(w.connect("b1")); got != "" {
+		t.Errorf("it was told %q", got)
+	}
+	if w.stores.reads > 0 {
+		t.Errorf("the rows were read %d times", w.stores.reads)
+	}
+}

@@ -52,7 +52,8 @@ func (p *peer) search(ctx context.Context, req request) error {
 	if err != nil {
 		return err
 	}
-	return p.answer(req, &rtkwire.ChatMessages{Messages: p.server.Codec.messages(found)})
+	messages, _ := p.server.Codec.pageOf(found)
+	return p.answer(req, &rtkwire.ChatMessages{Messages: messages})
 }
 
 // find goes through the pages of a query, in its order.

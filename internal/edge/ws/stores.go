@@ -39,10 +39,13 @@ func (p *peer) storeGetKeys(ctx context.Context, req request) error {
 	if len(m.GetKeys()) > kv.MaxPairs {
 		return chat.Refuse(chat.Limited, "a read of a store names at most %d keys", kv.MaxPairs).Beyond("store_pairs")
 	}
-	if !p.room.Joined(p.feed) {
-		if len(p.asked) < maxAsked && !slices.Contains(p.asked, m.GetStoreName()) {
-			p.asked = append(p.asked, m.GetStoreName())
-		}
+	joined := p.room.Joined(p.feed)
+	if !joined && len(p.asked) < maxAsked && !slices.Contains(p.asked, m.GetStoreName()) {
+		p.asked = append(p.asked, m.GetStoreName())
+	}
+	// That of the plugins stays empty, and is asked for at every join: nobody
+	// needs to look.
+	if !joined || m.GetStoreName() == kv.Plugins {
 		return p.answer(req, &rtkwire.StoreItems{PluginId: m.GetPluginId(), StoreName: m.GetStoreName()})
 	}
 	keys := make([]string, len(m.GetKeys()))
@@ -64,6 +67,9 @@ func (p *peer) showStores(ctx context.Context) {
 	asked := p.asked
 	p.asked = nil
 	for _, store := range asked {
+		if store == kv.Plugins {
+			continue
+		}
 		slot, items, err := p.room.Stored(ctx, p.feed, store, nil)
 		if err != nil {
 			p.server.Logger.Error("a peer cannot be shown the stores", "meeting", p.access.Meeting.ID, "err", err)
