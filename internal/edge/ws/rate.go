@@ -150,7 +150,7 @@ func (r *peerRates) takeStore() error {
 // takeFind counts one search of messages, or refuses it.
 func (r *peerRates) takeFind() error {
 	now := r.all.now()
-	return takeAll(now, "too many searches, wait a little", r.peer.find, r.all.shared(r.participant, now).find)
+	return takeAll(now, "search_rate", "too many searches, wait a little", r.peer.find, r.all.shared(r.participant, now).find)
 }
 
 // takeJoin counts one join, or refuses it.
