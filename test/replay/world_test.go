@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +20,7 @@ import (
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
 	"github.com/parley-chat/parley/internal/server"
+	"github.com/parley-chat/parley/test/logs"
 	"github.com/parley-chat/parley/test/peer"
 )
 
@@ -46,7 +46,7 @@ func newWorld(t *testing.T) *world {
 	w.must(err)
 	w.url = "http://" + listener.Addr().String()
 	w.server, err = server.New(ctx, server.Config{
-		Dir: t.TempDir(), PublicURL: w.url, ICEAddr: "127.0.0.1:0", WebhookAllow: server.Loopback(), Logger: slog.New(slog.DiscardHandler),
+		Dir: t.TempDir(), PublicURL: w.url, ICEAddr: "127.0.0.1:0", WebhookAllow: server.Loopback(), Logger: logs.Logger("replay"),
 	})
 	w.must(err)
 	web := &http.Server{Handler: w.server.Handler(), ReadHeaderTimeout: time.Minute}
