@@ -21,12 +21,21 @@ const (
 // are left out and reported.
 func (db *DB) Recent(ctx context.Context, meeting chat.MeetingID, limits journal.RecentLimits) (journal.Recent, error) {
 	db.looked.Add(1)
+	// Preparing takes a connection. Whoever has one already and waits for
+	// another to prepare with waits for ever, when all do so.
+	at := moment{db: db}
+	for text, stmt := range map[string]**sql.Stmt{headQuery: &at.head, recentPublic: &at.public, recentPrivate: &at.private} {
+		var err error
+		if *stmt, err = db.reads.get(ctx, text); err != nil {
+			return journal.Recent{}, classify(err)
+		}
+	}
 	tx, err := db.read.BeginTx(ctx, nil)
 	if err != nil {
 		return journal.Recent{}, classify(err)
 	}
 	defer func() { _ = tx.Rollback() }() // nothing was written
-	at := moment{db, tx}
+	at.tx = tx
 	recent, err := at.recent(ctx, meeting, limits)
 	if errors.Is(err, sql.ErrNoRows) {
 		return journal.Recent{}, journal.ErrNoMeeting
@@ -39,26 +48,15 @@ func (db *DB) Recent(ctx context.Context, meeting chat.MeetingID, limits journal
 
 // moment reads the database as it stood when its first query was run.
 type moment struct {
-	db *DB
-	tx *sql.Tx
-}
-
-func (m moment) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	stmt, err := m.db.reads.get(ctx, text)
-	if err != nil {
-		return nil, err
-	}
-	return m.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
+	db                    *DB
+	tx                    *sql.Tx
+	head, public, private *sql.Stmt
 }
 
 func (m moment) recent(ctx context.Context, meeting chat.MeetingID, limits journal.RecentLimits) (journal.Recent, error) {
 	var h head
 	_, err := h.scan(meeting, func(dest ...any) (bool, error) {
-		stmt, err := m.db.reads.get(ctx, headQuery)
-		if err != nil {
-			return false, err
-		}
-		return true, m.tx.StmtContext(ctx, stmt).QueryRowContext(ctx, string(meeting)).Scan(dest...)
+		return true, m.tx.StmtContext(ctx, m.head).QueryRowContext(ctx, string(meeting)).Scan(dest...)
 	})
 	if err != nil {
 		return journal.Recent{}, err
@@ -76,7 +74,7 @@ func (m moment) recent(ctx context.Context, meeting chat.MeetingID, limits journ
 		r.Public = append(r.Public, message)
 		bytes += len(message.Content.Payload)
 		return true
-	}, recentPublic, h.No)
+	}, m.public, h.No)
 	if err != nil {
 		return journal.Recent{}, err
 	}
@@ -105,14 +103,14 @@ func (m moment) whispers(ctx context.Context, r *journal.Recent, limits journal.
 		r.Private = append(r.Private, message)
 		bytes += len(message.Content.Payload)
 		return true
-	}, recentPrivate, r.Head.No, int64(r.PrivateFrom))
+	}, m.private, r.Head.No, int64(r.PrivateFrom))
 	slices.Reverse(r.Private)
 	return err
 }
 
 // walk gives the messages of a query to visit, until that wants no more.
-func (m moment) walk(ctx context.Context, h journal.Head, visit func(chat.Message) bool, text string, args ...any) error {
-	rows, err := m.query(ctx, text, args...)
+func (m moment) walk(ctx context.Context, h journal.Head, visit func(chat.Message) bool, stmt *sql.Stmt, args ...any) error {
+	rows, err := m.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
 	if err != nil {
 		return err
 	}
