@@ -109,7 +109,7 @@ func (s *Server) build(ctx context.Context) error {
 		Now: c.Now, Logger: c.Logger,
 	})
 	codec := ws.Codec{Render: s.render}
-	s.hub = room.NewHub(room.Config{Stores: s.store, Logger: c.Logger}, codec, nil, s.store)
+	s.hub = room.NewHub(room.Config{Stores: s.store, Now: c.Now, Logger: c.Logger}, codec, nil, s.store)
 	j := journal.New(s.store, c.Now, journal.Limits{Rate: c.MessageRate, Burst: c.MessageBurst}, s.hub.Observe, c.Logger)
 	s.hub.SetJournal(j)
 	s.Sessions = session.New(s.store, s.hub, c.Now, c.Logger)

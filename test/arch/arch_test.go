@@ -113,6 +113,10 @@ var table = []row{
 	{7, "test/raw", nil},
 	{7, "test/hostile", []string{"protocol/...", "test/raw"}},
 	{8, "test/hostile/cmd", []string{"test/hostile"}},
+	{7, "test/bench", []string{
+		"protocol/...", "internal/chat", "internal/auth", "internal/directory", "internal/journal", "internal/session",
+		"internal/server", "internal/store/sqlite",
+	}},
 	{7, "test/slow", []string{"test/logs", "test/peer"}},
 
 	// What runs the tests, and what writes pages.

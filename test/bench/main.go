@@ -1,0 +1,95 @@
+// Command bench makes the figures of docs/benchmarks.md that need a whole
+// server under load, and fails when one is missed:
+//
+//	go run ./test/bench restart    a kill and a stop under load, to the first join
+//	go run ./test/bench storm      thousands of clients cut off at once
+//	go run ./test/bench slow       one peer that never reads among many
+//
+// The server is a process of its own, so that its time and memory are its own
+// and those of the clients are not.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// errMissed says that a figure is not reached.
+var errMissed = errors.New("missed")
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	if len(args) == 0 {
+		return errors.New("say restart, storm or slow")
+	}
+	name, args := args[0], args[1:]
+	if name == "serve" {
+		return serve(ctx, args, os.Stdin, out)
+	}
+	if err := manyFiles(); err != nil {
+		return err
+	}
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	switch name {
+	case "restart":
+		r := restart{out: out}
+		flags.IntVar(&r.messages, "messages", 1_000_000, "messages in the store")
+		flags.IntVar(&r.meetings, "meetings", 50, "meetings they lie in")
+		flags.IntVar(&r.rounds, "rounds", 5, "restarts of each kind; the median counts")
+		if err := flags.Parse(args); err != nil {
+			return err
+		}
+		return r.run(ctx)
+	case "storm":
+		s := storm{out: out}
+		flags.IntVar(&s.clients, "clients", 5000, "clients")
+		flags.IntVar(&s.meetings, "meetings", 50, "meetings they are in")
+		flags.IntVar(&s.history, "history", 1000, "messages in each meeting")
+		flags.IntVar(&s.rounds, "rounds", 5, "storms; the median counts")
+		flags.DurationVar(&s.wait, "wait", officialWait, "what clients wait before they come back, and up to a second more")
+		if err := flags.Parse(args); err != nil {
+			return err
+		}
+		return s.run(ctx)
+	case "slow":
+		s := slow{out: out}
+		flags.IntVar(&s.peers, "peers", 200, "peers in the meeting")
+		flags.IntVar(&s.rate, "rate", 100, "messages a second")
+		flags.IntVar(&s.messages, "messages", 1200, "messages of a round")
+		flags.IntVar(&s.rounds, "rounds", 5, "rounds with and without; the medians count")
+		if err := flags.Parse(args); err != nil {
+			return err
+		}
+		return s.run(ctx)
+	}
+	return fmt.Errorf("there is no %s", name)
+}
+
+// manyFiles lets this process, and those it starts, have as many connections as
+// the system allows.
+func manyFiles() error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("reading the limit of files: %w", err)
+	}
+	limit.Cur = limit.Max
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("raising the limit of files: %w", err)
+	}
+	return nil
+}

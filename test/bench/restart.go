@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// The figure: the time from the end of one server to the first join accepted by
+// the next.
+const firstJoinWithin = 5 * time.Second
+
+// restart ends a server under load, and starts it again on what it has left.
+type restart struct {
+	out                        io.Writer
+	messages, meetings, rounds int
+
+	binary, dir, address string
+}
+
+func (r *restart) run(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "parley-restart")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	r.binary, r.dir = filepath.Join(dir, "parley"), filepath.Join(dir, "data")
+	build := exec.CommandContext(ctx, "go", "build", "-o", r.binary, "./cmd/parley")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return fmt.Errorf("building the server: %w", err)
+	}
+	const people = 4
+	meetings, err := setUp(ctx, r.dir, r.meetings, people)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := fill(ctx, r.dir, meetings, r.messages/r.meetings); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(r.out, "%d messages stored in %.1f s\n", r.messages, time.Since(began).Seconds())
+	if r.address, err = freeAddress(ctx); err != nil {
+		return err
+	}
+	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
+		if err := r.figure(ctx, meetings, signal); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *restart) figure(ctx context.Context, meetings []meeting, signal syscall.Signal) error {
+	var took []time.Duration
+	for range r.rounds {
+		one, err := r.round(ctx, meetings, signal)
+		if err != nil {
+			return err
+		}
+		took = append(took, one)
+		_, _ = fmt.Fprintf(r.out, "after %v the first join is accepted in %.0f ms\n", signal, milliseconds(one))
+	}
+	_, _ = fmt.Fprintf(r.out, "median of %d after %v: %.0f ms\n", r.rounds, signal, milliseconds(median(took)))
+	if median(took) > firstJoinWithin {
+		return fmt.Errorf("%w: the first join is to be accepted in %v", errMissed, firstJoinWithin)
+	}
+	return nil
+}
+
+// serve starts the real server.
+func (r *restart) serve(ctx context.Context) (*exec.Cmd, error) {
+	cmd := exec.CommandContext(ctx, r.binary, "serve", "--data", r.dir, "--public-url", publicURL,
+		"--listen", r.address, "--ice-addr", "127.0.0.1:0", "--message-rate", "-1")
+	cmd.Stderr = io.Discard
+	return cmd, cmd.Start()
+}
+
+// round loads a server, ends it, starts it again, and times the first join.
+func (r *restart) round(ctx context.Context, meetings []meeting, signal syscall.Signal) (time.Duration, error) {
+	cmd, err := r.serve(ctx)
+	if err != nil {
+		return 0, err
+	}
+	loading, stop := context.WithCancel(ctx)
+	defer stop()
+	var load sync.WaitGroup
+	defer load.Wait()
+	defer stop()
+	if err := r.firstJoin(ctx, meetings[0]); err != nil {
+		return 0, err
+	}
+	s := storm{server: &process{address: r.address}}
+	for _, m := range meetings {
+		load.Go(func() { s.talk(loading, m) })
+	}
+	if err := pause(ctx, 3*time.Second); err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	if err := cmd.Process.Signal(signal); err != nil {
+		return 0, err
+	}
+	if err := cmd.Wait(); err != nil && signal != syscall.SIGKILL {
+		return 0, fmt.Errorf("a server that was stopped ended with: %w", err)
+	}
+	if cmd, err = r.serve(ctx); err != nil {
+		return 0, err
+	}
+	if err := r.firstJoin(ctx, meetings[1]); err != nil {
+		return 0, err
+	}
+	took := time.Since(began)
+	stop()
+	load.Wait()
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	return took, cmd.Wait()
+}
+
+// firstJoin tries until somebody has joined.
+func (r *restart) firstJoin(ctx context.Context, m meeting) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	v := &visitor{meeting: m, person: m.people[1], peer: newID()}
+	for {
+		if _, err := v.try(ctx, r.address); err == nil {
+			v.conn.cut()
+			return nil
+		}
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			return fmt.Errorf("nobody could join: %w", err)
+		}
+	}
+}
+
+// freeAddress gives an address that nobody listens on at the moment.
+func freeAddress(ctx context.Context) (string, error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}

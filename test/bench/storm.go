@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/parley-chat/parley/protocol"
+	"github.com/parley-chat/parley/protocol/rtkwire"
+)
+
+// officialWait is what the official client waits after it has been cut off.
+const officialWait = 3 * time.Second
+
+// The figure: all are back, with as few readings of the store.
+const allBackWithin = 30 * time.Second
+
+// storm cuts off everybody at once, again and again.
+type storm struct {
+	out                                io.Writer
+	clients, meetings, history, rounds int
+	wait                               time.Duration
+
+	server *process
+	crowd  []*visitor
+}
+
+// visitor is somebody who comes back.
+type visitor struct {
+	meeting meeting
+	person  person
+	peer    string
+	conn    *client
+	back    time.Duration
+	tries   int
+}
+
+func (s *storm) run(ctx context.Context) (err error) {
+	dir, err := os.MkdirTemp("", "parley-storm")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	meetings, err := setUp(ctx, dir, s.meetings, s.clients/s.meetings)
+	if err != nil {
+		return err
+	}
+	if err := fill(ctx, dir, meetings, s.history); err != nil {
+		return err
+	}
+	if s.server, err = start(ctx, dir); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.server.end(syscall.SIGTERM)) }()
+	for _, m := range meetings {
+		for _, p := range m.people {
+			s.crowd = append(s.crowd, &visitor{meeting: m, person: p, peer: newID()})
+		}
+	}
+	if _, err := s.come(ctx, func(*visitor) time.Duration { return rand.N(5 * time.Second) }); err != nil {
+		return err
+	}
+	talking, quiet := context.WithCancel(ctx)
+	defer quiet()
+	var talk sync.WaitGroup
+	defer talk.Wait()
+	defer quiet()
+	for _, m := range meetings {
+		talk.Go(func() { s.talk(talking, m) })
+	}
+	return s.figures(ctx)
+}
+
+func (s *storm) figures(ctx context.Context) error {
+	var took []time.Duration
+	var reads []uint64
+	var used []time.Duration
+	for range s.rounds {
+		if err := pause(ctx, 2*time.Second); err != nil {
+			return err
+		}
+		before, err := s.server.ask(false)
+		if err != nil {
+			return err
+		}
+		cpu, err := s.server.cpu()
+		if err != nil {
+			return err
+		}
+		bytes, err := s.strike(ctx)
+		if err != nil {
+			return err
+		}
+		after, err := s.server.ask(false)
+		if err != nil {
+			return err
+		}
+		now, err := s.server.cpu()
+		if err != nil {
+			return err
+		}
+		var back []time.Duration
+		tries := 0
+		for _, v := range s.crowd {
+			back = append(back, v.back)
+			tries += v.tries
+		}
+		took, reads, used = append(took, percentile(back, 100)), append(reads, after.Reads-before.Reads), append(used, now-cpu)
+		_, _ = fmt.Fprintf(s.out, "%d clients back after %.2f s (half of them after %.2f s, %d tries), %d reads of the store, %.2f s of CPU, %d MB of histories\n",
+			len(s.crowd), percentile(back, 100).Seconds(), percentile(back, 50).Seconds(), tries,
+			after.Reads-before.Reads, (now - cpu).Seconds(), bytes>>20)
+	}
+	peak, err := s.server.peak()
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(s.out, "median of %d: all back after %.2f s, %d reads for %d meetings, %.2f s of CPU; peak memory %d MiB\n",
+		s.rounds, median(took).Seconds(), median(reads), s.meetings, median(used).Seconds(), peak>>20)
+	if median(took) > allBackWithin || median(reads) > uint64(s.meetings) {
+		return fmt.Errorf("%w: all are to be back in %v, with at most one read for each meeting", errMissed, allBackWithin)
+	}
+	return nil
+}
+
+// strike cuts everybody off and waits until all are back.
+func (s *storm) strike(ctx context.Context) (bytes int64, err error) {
+	for _, v := range s.crowd {
+		v.conn.cut()
+	}
+	return s.come(ctx, func(*visitor) time.Duration { return s.wait + rand.N(time.Second) })
+}
+
+// come lets everybody come after a while of their own.
+func (s *storm) come(ctx context.Context, after func(*visitor) time.Duration) (int64, error) {
+	began := time.Now()
+	var coming sync.WaitGroup
+	var bytes atomic.Int64
+	failures := make(chan error, len(s.crowd))
+	for _, v := range s.crowd {
+		coming.Go(func() {
+			n, err := v.come(ctx, s.server.address, after(v))
+			if err != nil {
+				failures <- err
+				return
+			}
+			v.back = time.Since(began)
+			bytes.Add(int64(n))
+		})
+	}
+	coming.Wait()
+	select {
+	case err := <-failures:
+		return 0, err
+	default:
+		return bytes.Load(), nil
+	}
+}
+
+// come tries as the official client does: after a random time that grows, ten
+// times.
+func (v *visitor) come(ctx context.Context, address string, wait time.Duration) (history int, err error) {
+	const tries = 10
+	for v.tries = 1; v.tries <= tries; v.tries++ {
+		if err := pause(ctx, wait); err != nil {
+			return 0, err
+		}
+		if history, err = v.try(ctx, address); err == nil {
+			return history, nil
+		}
+		wait = rand.N(min(10*time.Second, time.Second<<v.tries))
+	}
+	return 0, fmt.Errorf("a client has given up: %w", err)
+}
+
+func (v *visitor) try(ctx context.Context, address string) (history int, err error) {
+	if v.conn, err = dial(ctx, address, v.meeting, v.person, v.peer); err != nil {
+		return 0, err
+	}
+	if history, err = v.conn.join(); err != nil {
+		v.conn.cut()
+		return 0, err
+	}
+	go v.conn.listen(func(frame) {}, headBytes)
+	return history, nil
+}
+
+// talk says something each second in a meeting.
+func (s *storm) talk(ctx context.Context, m meeting) {
+	v := &visitor{meeting: m, person: m.people[0], peer: newID()}
+	if _, err := v.try(ctx, s.server.address); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "nobody talks in a meeting:", err)
+		return
+	}
+	defer v.conn.cut()
+	for tick := time.Tick(time.Second); ; {
+		select {
+		case <-tick:
+			_ = v.conn.request(protocol.SendMessageToRoom, &rtkwire.SendToRoom{Payload: "still here"})
+		case <-ctx.Done():
+			return
+		}
+	}
+}

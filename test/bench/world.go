@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/gofrs/uuid/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/parley-chat/parley/internal/auth"
+	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/directory"
+	"github.com/parley-chat/parley/internal/journal"
+	"github.com/parley-chat/parley/internal/server"
+	"github.com/parley-chat/parley/internal/session"
+	"github.com/parley-chat/parley/internal/store/sqlite"
+)
+
+// meeting is one with its people.
+type meeting struct {
+	id     chat.MeetingID
+	people []person
+}
+
+type person struct {
+	id    chat.ParticipantID
+	token string
+}
+
+const publicURL = "http://localhost"
+
+// setUp makes meetings with people in a fresh data directory.
+func setUp(ctx context.Context, dir string, meetings, people int) (made []meeting, err error) {
+	s, err := server.New(ctx, server.Config{
+		Dir: dir, PublicURL: publicURL, ICEAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	app, err := s.Directory.CreateApp(ctx, "bench", "bench")
+	if err != nil {
+		return nil, err
+	}
+	made = make([]meeting, meetings)
+	adding, ctx := errgroup.WithContext(ctx)
+	adding.SetLimit(64) // so that they share transactions
+	for i := range made {
+		m, err := s.Directory.CreateMeeting(ctx, app.ID, directory.NewMeeting{Title: "Storm", PersistChat: true})
+		if err != nil {
+			return nil, err
+		}
+		made[i] = meeting{id: m.ID, people: make([]person, people)}
+		for k := range people {
+			adding.Go(func() (err error) {
+				made[i].people[k], err = invite(ctx, s, app.ID, m.ID, k)
+				return err
+			})
+		}
+	}
+	return made, adding.Wait()
+}
+
+func invite(ctx context.Context, s *server.Server, app chat.AppID, meeting chat.MeetingID, n int) (person, error) {
+	p, err := s.Directory.AddParticipant(ctx, app, meeting, directory.NewParticipant{
+		CustomID: fmt.Sprint("person-", n), Name: fmt.Sprint("Person ", n), PresetName: "group_call_host",
+	})
+	if err != nil {
+		return person{}, err
+	}
+	token, err := s.Tokens.Mint(auth.Identity{App: app, Meeting: meeting, Participant: p.ID}, p.Preset)
+	return person{p.ID, token}, err
+}
+
+// fillBatch is how many messages are stored by one transaction.
+const fillBatch = 2000
+
+// fill stores messages in each meeting, as the journal does but many in one
+// job: what is measured comes afterwards.
+func fill(ctx context.Context, dir string, meetings []meeting, each int) (err error) {
+	db, err := sqlite.Open(ctx, sqlite.Config{Dir: dir})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	for _, m := range meetings {
+		author := m.people[0].id
+		live, err := db.Enter(ctx, session.Arrival{
+			Meeting: m.id, Peer: chat.PeerID(newID()), Participant: author, DisplayName: "Person 0",
+		}, chat.SessionID(newID()), time.Now())
+		if err != nil {
+			return err
+		}
+		for left := each; left > 0; left -= fillBatch {
+			if err := fillSome(ctx, db, m.id, live.ID, author, min(left, fillBatch)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func fillSome(ctx context.Context, db *sqlite.DB, meeting chat.MeetingID, live chat.SessionID, author chat.ParticipantID, n int) error {
+	done := make(chan error, 1)
+	err := db.Update(func(tx journal.Tx) error {
+		head, err := tx.Head(meeting)
+		if err != nil {
+			return err
+		}
+		now := time.Now().UnixMilli()
+		for range n {
+			at := max(head.At+1, now-int64(time.Hour/time.Millisecond))
+			m := chat.Message{
+				ID: chat.MessageID(newID()), Meeting: meeting, Session: live, Seq: head.Seq + 1, Author: author,
+				Peer: "0", DisplayName: "Person 0", SentAt: at,
+				Content: chat.Content{Payload: "What was said in this meeting before the storm came, message " + fmt.Sprint(head.Seq+1)},
+			}
+			e := journal.Entry{
+				Meeting: meeting, Seq: head.Seq + 1, Pub: head.Pub + 1, At: at,
+				Event: chat.Event{Kind: chat.MessageSent, Message: m, Actor: author, Peer: m.Peer},
+			}
+			if err := tx.Put(head, &e); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func(err error) { done <- err })
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func newID() string { return uuid.Must(uuid.NewV4()).String() }
