@@ -528,20 +528,6 @@ func (h *Hub) tidy(rooms []*Room) {
 	}
 }
 
-// Drain closes all connections so that their peers come back, those too that
-// are made from now on, and takes the peers' places as they are: none of them
-// has left.
-func (h *Hub) Drain() {
-	h.draining.Store(true)
-	for _, r := range h.all() {
-		r.mu.Lock()
-		for _, f := range r.feeds {
-			f.finish(ClosedRestart)
-		}
-		r.mu.Unlock()
-	}
-}
-
 // Close ends the work in the background, after that which saves. It is called
 // once.
 func (h *Hub) Close() {

@@ -95,12 +95,11 @@ func (s *slow) round(ctx context.Context, dir string, m meeting, withSlow bool) 
 	for _, v := range reading {
 		go v.conn.listen(heard.hear, 4<<10)
 	}
-	speaker := crowd[len(crowd)-1].conn
+	var deaf *client
 	if withSlow {
-		held, err = s.speak(ctx, server, speaker, crowd[0].conn)
-	} else {
-		held, err = s.speak(ctx, server, speaker, nil)
+		deaf = crowd[0].conn
 	}
+	held, err = s.speak(ctx, server, crowd[1:], deaf)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -113,7 +112,7 @@ func (s *slow) round(ctx context.Context, dir string, m meeting, withSlow bool) 
 // speak says what there is to say, at its rate, and asks meanwhile how much
 // memory is held: by the server, and by the kernel for the one who does not
 // read.
-func (s *slow) speak(ctx context.Context, server *process, speaker, deaf *client) (held int, err error) {
+func (s *slow) speak(ctx context.Context, server *process, speakers []*visitor, deaf *client) (held int, err error) {
 	padding := strings.Repeat("x", 1000)
 	tick := time.NewTicker(time.Second / time.Duration(s.rate))
 	defer tick.Stop()
@@ -125,6 +124,7 @@ func (s *slow) speak(ctx context.Context, server *process, speaker, deaf *client
 			return 0, context.Cause(ctx)
 		}
 		text := fmt.Sprintf("%s%d %s", stamp, time.Now().UnixNano(), padding)
+		speaker := speakers[n%len(speakers)].conn // each may say only so much
 		if err := speaker.request(protocol.SendMessageToRoom, &rtkwire.SendToRoom{Payload: text}); err != nil {
 			return 0, err
 		}

@@ -6,6 +6,7 @@ package transport
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -48,6 +49,9 @@ const (
 	// pieceBytes is how much must go out in the time for a message: who reads
 	// more slowly does not read.
 	pieceBytes = 128 << 10
+	// unsentBytes is how much the kernel may hold of what was written; Linux
+	// doubles it for its own needs.
+	unsentBytes = 128 << 10
 	// closeTimeout is what a writer is left with when the connection is to be
 	// closed, and how long the close frame may take.
 	closeTimeout = time.Second
@@ -154,12 +158,25 @@ func Accept(w http.ResponseWriter, r *http.Request, config Config) (*Conn, error
 		}
 		return nil, fmt.Errorf("upgrading to a websocket: %w", err)
 	}
+	holdLittle(conn)
 	reader := rw.Reader
 	if reader.Buffered() == 0 {
 		// The HTTP server's is four times as large as most messages.
 		reader = bufio.NewReaderSize(conn, readerBytes)
 	}
 	return newConn(conn, reader, config), nil
+}
+
+// holdLittle keeps the kernel from taking megabytes for a peer that does not
+// read, as it would by itself: what waits for a peer is bounded elsewhere, and
+// this would come on top.
+func holdLittle(conn net.Conn) {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	if buffered, ok := conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
+		_ = buffered.SetWriteBuffer(unsentBytes) // a wish, and nothing depends on it
+	}
 }
 
 func newConn(conn net.Conn, reader *bufio.Reader, config Config) *Conn {
