@@ -24,7 +24,7 @@ const (
 func (h *Hub) Drain() {
 	h.draining.Store(true)
 	feeds := h.feeds()
-	rand.Shuffle(len(feeds), func(i, k int) { feeds[i], feeds[k] = feeds[k], feeds[i] })
+	rand.Shuffle(len(feeds), func(i, k int) { feeds[i], feeds[k] = feeds[k], feeds[i] }) //nolint:gosec // no secret
 	began, takes := time.Now(), min(maxDrain, time.Duration(len(feeds))*drainPace)
 	for i, f := range feeds {
 		due := takes * time.Duration(i) / time.Duration(len(feeds))
