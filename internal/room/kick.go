@@ -106,8 +106,8 @@ func (r *Room) Enter(record func() error) error {
 }
 
 // expelGrace is how long a peer that was sent out may take to close by itself.
-// Official clients do so at once; one whose connection is closed before it has
-// worked off the news reports a lost connection after it.
+// Official clients do so when they have worked off the news; one whose
+// connection ends before that counts it as lost, and tells its app so as well.
 const expelGrace = 5 * time.Second
 
 // farewell is the end of what a connection may hear of the log, and whether it

@@ -34,8 +34,8 @@ func TestKickedPeersHearOfItAndOfNothingAfter(t *testing.T) {
 	}
 }
 
-// A client that is closed before it has worked off the news would report a
-// lost connection, so it gets the time to close by itself.
+// A client that is closed before it has worked off the news takes it for a lost
+// connection, so it gets the time to close by itself.
 func TestKickedPeerIsClosedForGoodIfItStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
