@@ -25,6 +25,13 @@ func (e expulsion) frame(r *Room, info Info, request string) []byte {
 	return r.hub.codec.Kicked(info)
 }
 
+func (e expulsion) reason() error {
+	if e == sentOutWithAll {
+		return chat.ErrEnded
+	}
+	return chat.ErrKicked
+}
+
 // Kicked takes out peers that were kicked, here or away. The others are told
 // that they have left. A peer that is about to join does not become a member.
 func (h *Hub) Kicked(meeting chat.MeetingID, peers []chat.PeerID) {

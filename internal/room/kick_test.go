@@ -85,7 +85,9 @@ func TestPeerThatWasKickedWhileItJoinedIsNoMember(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.join("a1"), w.connect("b1")
 	w.hub.Kicked(meeting, ids("b1"))
-	b.Room.Join(b.Feed, infoOf("b1"), session, []byte("welcome\n"))
+	if err := b.Room.Join(b.Feed, infoOf("b1"), session, []byte("welcome\n")); !errors.Is(err, chat.ErrKicked) {
+		t.Errorf("Join: %v, want %v", err, chat.ErrKicked)
+	}
 	w.say("secret")
 	w.wantSent(b, "!b1")
 	w.wantSent(a, "secret")

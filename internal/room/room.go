@@ -255,18 +255,20 @@ func (r *Room) drop(f *Feed) {
 // right where its view of the room begins. A peer whose connection has ended
 // meanwhile has joined all the same, for that is what is recorded: it is a
 // member by the connection that replaced this one, or else waited for.
-func (r *Room) Join(f *Feed, info Info, session Session, answer []byte) {
+//
+// A peer that was sent out after it had been recorded, and before it got here,
+// does not join; the error says so.
+func (r *Room) Join(f *Feed, info Info, session Session, answer []byte) error {
 	r.mu.Lock()
 	defer r.unlock()
 	if r.forgotten {
-		return
+		return nil
 	}
 	if how, ok := r.out[info.Peer]; ok {
-		// It was sent out after it had been recorded, and before it got here.
 		if f.expelled == nil {
 			f.expel(how.frame(r, info, ""))
 		}
-		return
+		return how.reason()
 	}
 	r.begin(session)
 	if w := r.waiters[info.Peer]; w != nil {
@@ -276,6 +278,7 @@ func (r *Room) Join(f *Feed, info Info, session Session, answer []byte) {
 	m := r.enrol(info)
 	f.push(&item{frame: answer, ready: true, answer: true})
 	r.welcome(m)
+	return nil
 }
 
 // Rejoin answers a peer that joins again while it is a member by this very

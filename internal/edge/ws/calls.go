@@ -55,8 +55,7 @@ func (p *peer) joinRoom(ctx context.Context, req request) error {
 		if err != nil || waits {
 			return err
 		}
-		p.room.Join(p.feed, info, room.Session{ID: entered.ID, StartedAt: entered.StartedAt}, answer(info))
-		return nil
+		return p.room.Join(p.feed, info, room.Session{ID: entered.ID, StartedAt: entered.StartedAt}, answer(info))
 	})
 	if err != nil {
 		return p.refuseEntry(req, err)
