@@ -5,6 +5,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/time/rate"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/chat"
@@ -86,7 +87,7 @@ func rawFrame(event protocol.Event, id string, payload []byte) []byte {
 // who is here, which is made for it alone, counts as askPage, each participant
 // whose permissions it reads or changes as one.
 const (
-	askBurst, askRate = 300, 10
+	askBurst, askRate = 300, rate.Limit(10)
 	askPage           = 10
 )
 

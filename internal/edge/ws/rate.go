@@ -117,7 +117,7 @@ func (r *rates) shared(id chat.ParticipantID, now time.Time) shared {
 	}
 	s, ok := r.known[id]
 	if !ok {
-		s = shared{newBuckets(tabs), rate.NewLimiter(joinRate, joinBurst), rate.NewLimiter(rate.Every(knockEvery), knockBurst)}
+		s = shared{newBuckets(tabs), rate.NewLimiter(joinRate, joinBurst), rate.NewLimiter(knockRate, knockBurst)}
 		r.known[id] = s
 	}
 	return s

@@ -2,8 +2,8 @@ package ws
 
 import (
 	"context"
-	"time"
 
+	"golang.org/x/time/rate"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/parley-chat/parley/internal/chat"
@@ -132,10 +132,7 @@ func (p *peer) denyWaiting(ctx context.Context, req request) error {
 
 // knockBurst and knockRate limit how often a participant may begin to wait: each
 // time a host is called to look.
-const (
-	knockBurst = 5
-	knockEvery = 10 * time.Second
-)
+const knockBurst, knockRate = 5, rate.Limit(1.0 / 10)
 
 // takeKnock counts one beginning to wait, or refuses it.
 func (r *peerRates) takeKnock() error {
