@@ -45,7 +45,7 @@ func sinkLabel(host string) string {
 }
 
 // flags switches nothing on but what is here and would be off without: the search
-// of clients up to 1.4.
+// of clients up to 1.2.3.
 func flags(w http.ResponseWriter, r *http.Request) {
 	drop(r)
 	writeFixed(w, `{"flags":[{"feature":{"name":"chat_search"},"enabled":true,"feature_state_value":null}],"traits":[]}`)

@@ -22,7 +22,7 @@ const (
 
 // search finds, among the newest messages that the viewer may see up to a time,
 // or the oldest from it on, the texts that contain the term, whatever its case.
-// It is asked by clients up to 1.4.
+// Clients up to 1.2.3 ask; later ones refuse by themselves.
 func (p *peer) search(ctx context.Context, req request) error {
 	var m rtkwire.SearchRequest
 	if err := req.read(&m); err != nil {
