@@ -7,7 +7,7 @@ import "time"
 // nothing.
 type Rules struct {
 	// Mode says who may write.
-	Mode ChatMode
+	Mode Mode
 	// NoPrivate forbids private messages.
 	NoPrivate bool
 	// HostsPin lets hosts alone pin messages.
@@ -17,15 +17,15 @@ type Rules struct {
 	SlowMode time.Duration
 }
 
-// ChatMode says who may write in a meeting.
-type ChatMode string
+// Mode says who may write in a meeting.
+type Mode string
 
 // The modes, by their names in the API. "" is ModeEveryone.
 const (
-	ModeEveryone ChatMode = "EVERYONE"
+	ModeEveryone Mode = "EVERYONE"
 	// ModeHosts is for those whose preset lets them moderate the chat.
-	ModeHosts ChatMode = "HOSTS"
-	ModeOff   ChatMode = "OFF"
+	ModeHosts Mode = "HOSTS"
+	ModeOff   Mode = "OFF"
 )
 
 // MaxSlowMode bounds Rules.SlowMode.

@@ -105,10 +105,10 @@ type meetingWire struct {
 
 // rulesWire are the rules of a meeting's chat.
 type rulesWire struct {
-	Mode     chat.ChatMode `json:"mode" enum:"EVERYONE,HOSTS,OFF" doc:"Who may write. Hosts are those whose preset has permissions.chat.moderate."`
-	Private  bool          `json:"private" doc:"Whether there may be private messages."`
-	Pin      string        `json:"pin" enum:"EVERYONE,HOSTS" doc:"Who may pin messages."`
-	SlowMode int           `json:"slow_mode_in_secs" doc:"The time between two messages of one participant, at most 3600; 0 for none. Hosts are free of it."`
+	Mode     chat.Mode `json:"mode" enum:"EVERYONE,HOSTS,OFF" doc:"Who may write. Hosts are those whose preset has permissions.chat.moderate."`
+	Private  bool      `json:"private" doc:"Whether there may be private messages."`
+	Pin      string    `json:"pin" enum:"EVERYONE,HOSTS" doc:"Who may pin messages."`
+	SlowMode int       `json:"slow_mode_in_secs" doc:"The time between two messages of one participant, at most 3600; 0 for none. Hosts are free of it."`
 }
 
 func wireRules(r chat.Rules) rulesWire {
@@ -121,10 +121,10 @@ func wireRules(r chat.Rules) rulesWire {
 
 // rulesWish changes the rules of a meeting's chat; what is absent or null stays.
 type rulesWish struct {
-	Mode     *chat.ChatMode `json:"mode,omitempty"`
-	Private  *bool          `json:"private,omitempty"`
-	Pin      *string        `json:"pin,omitempty" enum:"EVERYONE,HOSTS"`
-	SlowMode *int64         `json:"slow_mode_in_secs,omitempty"`
+	Mode     *chat.Mode `json:"mode,omitempty"`
+	Private  *bool      `json:"private,omitempty"`
+	Pin      *string    `json:"pin,omitempty" enum:"EVERYONE,HOSTS"`
+	SlowMode *int64     `json:"slow_mode_in_secs,omitempty"`
 }
 
 func (w *rulesWish) into(r *chat.Rules) {

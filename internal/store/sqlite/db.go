@@ -75,7 +75,7 @@ type DB struct {
 	stopped sync.WaitGroup
 
 	failure  atomic.Pointer[error]
-	full     atomic.Bool // the last transaction found no room
+	full     atomic.Bool // see State.Full
 	failures *tally.Words
 	damaged  atomic.Uint64
 	reported reported

@@ -287,7 +287,7 @@ func (r *meetingRow) dest() []any {
 const ruleColumns = `m.chat_mode, m.no_private, m.hosts_pin, m.slow_mode`
 
 type ruleRow struct {
-	mode                chat.ChatMode
+	mode                chat.Mode
 	noPrivate, hostsPin bool
 	slow                int64
 }

@@ -22,7 +22,8 @@ import (
 type State struct {
 	// Failed is why the store has stopped for good, nil if it has not.
 	Failed error
-	// Full says that the last transaction found no room on the disk.
+	// Full says that a transaction has found no room on the disk, and none that
+	// went well since has found RoomAgain of it free.
 	Full bool
 	// Waiting is how many jobs wait for a transaction.
 	Waiting int

@@ -196,11 +196,21 @@ func (db *DB) fails(err error) {
 	db.poison(err)
 }
 
+// RoomAgain is how much must be free, in bytes, on a disk that was full before
+// the store counts it as having room. Short messages fit now and then on a disk
+// that has none for long ones, and the log would tell of both by turns.
+const RoomAgain = 1 << 20
+
 // stores takes that a transaction has gone well.
 func (db *DB) stores() {
-	if db.full.Swap(false) {
-		db.log.Info("the disk has room again; messages are stored")
+	if !db.full.Load() {
+		return
 	}
+	if space, err := db.Space(); err != nil || space.Free < RoomAgain {
+		return
+	}
+	db.full.Store(false)
+	db.log.Info("the disk has room again; messages are stored")
 }
 
 // poison stops the store for good where it can no longer tell what is on disk:

@@ -1,5 +1,5 @@
-// Checks signatures of webhooks the ways receivers do, and prints one line of
-// "true" or "false" for each delivery and way. Standard input is JSON:
+// Checks signatures of webhooks the ways receivers do, and prints for each delivery
+// a line of "way=true" or "way=false". Standard input is JSON:
 // {publicKey, deliveries: [{body: base64, signature: base64}]}.
 import { createVerify, webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -18,9 +18,9 @@ for (const { body, signature } of deliveries) {
   const raw = Buffer.from(body, 'base64');
   const parsed = JSON.stringify(JSON.parse(raw.toString('utf8')));
   console.log([
-    byNode(raw, signature),
-    byNode(parsed, signature),
-    await webcrypto.subtle.verify(algorithm.name, key, Buffer.from(signature, 'base64'), raw),
-    byNode(`${parsed} `, signature),
+    `raw=${byNode(raw, signature)}`,
+    `parsed=${byNode(parsed, signature)}`,
+    `webcrypto=${await webcrypto.subtle.verify(algorithm.name, key, Buffer.from(signature, 'base64'), raw)}`,
+    `changed=${byNode(`${parsed} `, signature)}`,
   ].join(' '));
 }
