@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -26,6 +27,7 @@ import (
 	"github.com/parley-chat/parley/internal/journal"
 	"github.com/parley-chat/parley/internal/kv"
 	"github.com/parley-chat/parley/internal/room"
+	"github.com/parley-chat/parley/internal/route"
 	"github.com/parley-chat/parley/internal/session"
 	"github.com/parley-chat/parley/internal/store/sqlite"
 	"github.com/parley-chat/parley/internal/upload"
@@ -52,6 +54,8 @@ type Server struct {
 	exports *export.Service
 	gate    *gate.Gate
 	handler http.Handler
+	// patterns are those of all routes, see Routes.
+	patterns []string
 }
 
 // New opens the data directory and makes the parts. Call Run, or Close where
@@ -171,7 +175,9 @@ func (s *Server) renderFiles(meeting chat.MeetingID, c chat.Content) string {
 }
 
 func (s *Server) routes() (http.Handler, error) {
+	mux, calls := new(route.Mux), new(route.Mux)
 	api, err := rest.New(rest.Config{
+		Mux:       calls,
 		Directory: s.Directory, APIKeys: s.Keys, Tokens: s.Tokens, Logger: s.config.Logger,
 		Webhooks: &webhook.Service{Store: s.store, Now: s.config.Now, Guard: s.guard()},
 		Sessions: s.store, Kicks: s.Sessions, Exports: s.exports,
@@ -179,7 +185,6 @@ func (s *Server) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
 	mux.Handle("/ws", s.sockets)
 	for _, path := range upload.Paths {
 		mux.Handle(path, rest.CORS(s.uploads))
@@ -189,6 +194,7 @@ func (s *Server) routes() (http.Handler, error) {
 	mux.Handle(export.Path, rest.CORS(s.exports))
 	mux.Handle("GET "+webhook.KeyPath, rest.CORS(s.signer))
 	mux.Handle("/", api)
+	s.patterns = slices.Concat(mux.Patterns(), s.uploads.Patterns(), calls.Patterns())
 	return mux, nil
 }
 
@@ -200,6 +206,11 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	}
 	_, _ = w.Write([]byte("ok\n"))
 }
+
+// Routes lists the patterns of what Handler serves, in the form of
+// http.ServeMux. Those that hand on to another mux stand beside what that
+// serves.
+func (s *Server) Routes() []string { return slices.Clone(s.patterns) }
 
 // Handler serves the API and the sockets. Serve it over https for official
 // clients, which know nothing else.

@@ -17,6 +17,7 @@ import (
 	"github.com/parley-chat/parley/internal/blob"
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
+	"github.com/parley-chat/parley/internal/route"
 )
 
 // Paths are the patterns under which a Service is to be mounted.
@@ -77,7 +78,7 @@ type Service struct {
 	now       func() time.Time
 	log       *slog.Logger
 	limits    *limits
-	mux       *http.ServeMux
+	mux       *route.Mux
 	// stall is how long a connection may make no progress.
 	stall time.Duration
 }
@@ -110,7 +111,7 @@ func New(c Config) (*Service, error) {
 	s := &Service{
 		store: c.Store, blobs: c.Blobs, tokens: c.Tokens, directory: c.Directory,
 		signer:  signer{key: c.Key, base: strings.TrimRight(c.BaseURL, "/")},
-		maxSize: c.MaxSize, now: c.Now, log: c.Logger, limits: newLimits(), mux: http.NewServeMux(), stall: stallTime,
+		maxSize: c.MaxSize, now: c.Now, log: c.Logger, limits: newLimits(), mux: new(route.Mux), stall: stallTime,
 	}
 	s.route()
 	return s, nil
@@ -131,6 +132,9 @@ func (s *Service) route() {
 // ServeHTTP implements http.Handler. Every refusal is a JSON object in the
 // form of the REST API.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Patterns gives the routes, in the form of http.ServeMux.
+func (s *Service) Patterns() []string { return s.mux.Patterns() }
 
 // Links gives the links to files of one meeting. external says whether links
 // to other places are accepted besides.

@@ -44,6 +44,7 @@ var table = []row{
 	{0, "internal/fault", []string{"internal/tally"}},
 	{0, "internal/groupcommit", []string{"internal/tally"}},
 	{0, "internal/blob", nil},
+	{0, "internal/route", nil},
 	{0, "internal/localca", nil},
 	{0, "web", nil},
 
@@ -58,7 +59,7 @@ var table = []row{
 	// 2: what happens. upload is a service with an HTTP face of its own.
 	{2, "internal/room", []string{"internal/chat", "internal/fault", "internal/journal", "internal/kv"}},
 	{2, "internal/session", []string{"internal/chat"}},
-	{2, "internal/upload", []string{"internal/chat", "internal/auth", "internal/blob", "internal/content", "internal/directory"}},
+	{2, "internal/upload", []string{"internal/chat", "internal/auth", "internal/blob", "internal/content", "internal/directory", "internal/route"}},
 
 	// Those who follow what has happened, and tell it elsewhere.
 	{2, "internal/follow/webhook", []string{"internal/chat"}},
@@ -76,6 +77,7 @@ var table = []row{
 	}},
 	{3, "internal/edge/rest", []string{
 		"internal/chat", "internal/auth", "internal/directory", "internal/journal", "internal/follow/webhook", "internal/follow/export", "internal/session",
+		"internal/route",
 	}},
 	{3, "internal/store/sqlite", []string{
 		"internal/chat", "internal/fault", "internal/groupcommit", "internal/tally", "internal/auth", "internal/directory",
@@ -85,7 +87,7 @@ var table = []row{
 	// 4: the server knows every part; dev prepares one for trying out.
 	{4, "internal/server", []string{
 		"internal/chat", "internal/auth", "internal/blob/disk", "internal/content", "internal/directory", "internal/journal", "internal/kv",
-		"internal/room", "internal/session", "internal/upload", "internal/follow/webhook", "internal/follow/export", "internal/edge/...", "internal/store/...",
+		"internal/room", "internal/session", "internal/upload", "internal/follow/webhook", "internal/follow/export", "internal/route", "internal/edge/...", "internal/store/...",
 	}},
 	{4, "internal/backup", []string{
 		"internal/blob", "internal/blob/disk", "internal/content", "internal/journal", "internal/store/sqlite",

@@ -18,6 +18,7 @@ import (
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
 	"github.com/parley-chat/parley/internal/follow/export"
+	"github.com/parley-chat/parley/internal/route"
 	"github.com/parley-chat/parley/internal/session"
 )
 
@@ -79,7 +80,7 @@ type APIKeys interface {
 	Revoke(ctx context.Context, app chat.AppID, id string) (auth.APIKey, error)
 }
 
-// Config is what the edge needs. All but Logger must be set.
+// Config is what the edge needs. All but Mux and Logger must be set.
 type Config struct {
 	Directory Directory
 	Tokens    Tokens
@@ -88,6 +89,8 @@ type Config struct {
 	Sessions  Sessions
 	Kicks     Kicks
 	Exports   Exports
+	// Mux gets the routes, and can tell them. Default: one of its own.
+	Mux *route.Mux
 	// Logger gets faults, and at level debug why somebody was not let in. It
 	// never gets tokens, names or titles. Default: nothing is logged.
 	Logger *slog.Logger
@@ -106,7 +109,7 @@ type api struct {
 	kicks     Kicks
 	exports   Exports
 	log       *slog.Logger
-	mux       *http.ServeMux
+	mux       *route.Mux
 	pace      *pace
 }
 
@@ -127,10 +130,13 @@ func New(config Config) (http.Handler, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
+	if config.Mux == nil {
+		config.Mux = new(route.Mux)
+	}
 	a := &api{
 		directory: config.Directory, tokens: config.Tokens, keys: config.APIKeys, webhooks: config.Webhooks,
 		sessions: config.Sessions, kicks: config.Kicks, exports: config.Exports,
-		log: config.Logger, mux: http.NewServeMux(), pace: newPace(time.Now),
+		log: config.Logger, mux: config.Mux, pace: newPace(time.Now),
 	}
 	if err := a.routes(); err != nil {
 		return nil, err
