@@ -168,7 +168,7 @@ type Renewal struct {
 }
 
 // firstWebhooks is the version of the schema that has them first.
-const firstWebhooks = 20
+const firstWebhooks = 4
 
 // Renew gives every meeting of a database a new epoch, so that nobody takes
 // what is numbered from now on for what was numbered before: a copy that is put

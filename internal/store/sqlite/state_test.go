@@ -70,6 +70,7 @@ func TestPanicInAnAnswerIsItsOwn(t *testing.T) {
 func TestStateTellsOfAStuckWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tk := newTalk(t, t.TempDir())
+		synctest.Wait() // who waited for a transaction hears of it before it counts as over
 		if s := tk.State(); s.Committing != 0 {
 			t.Errorf("at rest a transaction has been under way for %v", s.Committing)
 		}
