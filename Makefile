@@ -26,7 +26,7 @@ export PARLEY_TEST_LOGS
 export PARLEY_E2E_LOGS ?= $(PARLEY_TEST_LOGS)/e2e
 
 .NOTPARALLEL:
-.PHONY: all build test setup generate limits check-generated fmt lint test-go test-web test-demo test-e2e check-logs soak bench-slow fuzz clean
+.PHONY: all build test setup generate pages check-generated fmt lint test-go test-web test-demo test-e2e check-logs soak bench-slow fuzz clean
 all: build
 
 build:
@@ -46,15 +46,16 @@ setup:
 
 ## generated code
 
-# Go and TypeScript from the .proto file, the built browser files, and the page
-# of limits.
-generate: limits web/node_modules/.package-lock.json
+# Go and TypeScript from the .proto file, the built browser files, and pages
+# of docs.
+generate: pages web/node_modules/.package-lock.json
 	protoc --plugin=protoc-gen-go="$$($(TOOL) -n protoc-gen-go)" --go_out=. --go_opt=paths=source_relative protocol/rtkwire/rtk.proto
 	cd web && npm run --silent generate && npm run --silent build
 
-# docs/limits.md, from the constants that it names.
-limits:
+# Pages that are made from the code: docs/limits.md and docs/metrics.md.
+pages:
 	go run ./scripts/limits
+	go run ./scripts/metrics
 
 check-generated:
 	scripts/check-generated

@@ -33,6 +33,11 @@ func New(ctx context.Context, config Config) (*Server, error) {
 // https, under the names api.<base> and socket-edge.<base>.
 func (s *Server) Handler() http.Handler { return s.inner.Handler() }
 
+// Operations serves /metrics in the form of Prometheus, and /healthz and
+// /readyz. It is for operators, not for strangers; Config.MetricsAddr serves it
+// on an address of its own.
+func (s *Server) Operations() http.Handler { return s.inner.Operations() }
+
 // Run works until ctx ends; then it tells all peers to come back, waits for
 // them to go, and closes the data directory. It may be called once.
 func (s *Server) Run(ctx context.Context) error { return s.inner.Run(ctx) }

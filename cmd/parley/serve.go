@@ -38,6 +38,8 @@ type serveCommand struct {
 	AddressBurst       int            `name:"address-burst" help:"New connections from one network address at once." default:"10000" env:"PARLEY_ADDRESS_BURST"`
 	TrustedProxies     []netip.Prefix `name:"trusted-proxies" help:"Networks of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8. The limits for each address are then for who is behind them." placeholder:"PREFIX" env:"PARLEY_TRUSTED_PROXIES"`
 
+	MetricsAddr string `name:"metrics-addr" help:"Address that shows metrics to Prometheus, by plain http, with /healthz and /readyz; off for none. Keep it from strangers." default:"127.0.0.1:13478" env:"PARLEY_METRICS_ADDR"`
+
 	SQLiteSynchronous string `name:"sqlite-synchronous" hidden:"" enum:"full,normal" default:"full" env:"PARLEY_SQLITE_SYNCHRONOUS"`
 }
 
@@ -51,7 +53,7 @@ func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
 		Dir: c.Data, PublicURL: c.PublicURL, ICEAddr: c.ICEAddr, ICEAdvertise: c.ICEAdvertise,
 		ICETCPAddr: c.ICETCPAddr, ICETCPAdvertise: c.ICETCPAdvertise,
 		MaxUpload: c.MaxUpload, ExternalLinks: c.ExternalLinks, MessageRate: c.MessageRate, MessageBurst: c.MessageBurst,
-		WebhookAllow: c.WebhookAllow, Synchronous: c.SQLiteSynchronous, Logger: log,
+		MetricsAddr: c.MetricsAddr, WebhookAllow: c.WebhookAllow, Synchronous: c.SQLiteSynchronous, Logger: log,
 		Gate: gate.Config{
 			Connections: c.Connections, AddressConnections: c.AddressConnections,
 			AddressRate: c.AddressRate, AddressBurst: c.AddressBurst, TrustedProxies: c.TrustedProxies,

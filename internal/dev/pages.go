@@ -13,12 +13,14 @@ import (
 	"github.com/parley-chat/parley/internal/server"
 )
 
-// Handler serves the demo page and its tokens beside the server's own handler.
+// Handler serves the demo page, its tokens and metrics beside the server's own
+// handler.
 // The page's files are those of demo, below /demo/.
 func Handler(s *server.Server, setup Setup, demo fs.FS, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /demo/", noStore(http.StripPrefix("/demo/", http.FileServerFS(demo))))
 	mux.Handle("GET /demo/session", noStore(session(s, setup, log)))
+	mux.Handle("GET /metrics", s.Operations())
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/demo/", http.StatusFound) })
 	mux.Handle("/", s.Handler())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

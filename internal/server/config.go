@@ -53,6 +53,11 @@ type Config struct {
 	// Synchronous is SQLite's setting of that name, FULL or NORMAL. Default
 	// FULL. NORMAL loses acknowledged messages when the power fails.
 	Synchronous string
+	// MetricsAddr is where metrics are shown to operators, and /healthz and
+	// /readyz besides, by plain HTTP. Whoever reaches it sees how much goes on,
+	// though never who says what, so keep it to loopback or a private network.
+	// Default: Off. See also Server.Operations.
+	MetricsAddr string
 	// DrainTimeout is how long a stop waits for connections to end. Default 5 s.
 	DrainTimeout time.Duration
 	// Now is the clock. Default time.Now.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -26,6 +27,7 @@ import (
 	"github.com/parley-chat/parley/internal/follow/webhook"
 	"github.com/parley-chat/parley/internal/journal"
 	"github.com/parley-chat/parley/internal/kv"
+	"github.com/parley-chat/parley/internal/metrics"
 	"github.com/parley-chat/parley/internal/room"
 	"github.com/parley-chat/parley/internal/route"
 	"github.com/parley-chat/parley/internal/session"
@@ -53,9 +55,14 @@ type Server struct {
 	courier *webhook.Courier
 	exports *export.Service
 	gate    *gate.Gate
+	journal *journal.Journal
 	handler http.Handler
 	// patterns are those of all routes, see Routes.
 	patterns []string
+
+	observed  *observed
+	health    health
+	operators net.Listener // nil where metrics are not shown
 }
 
 // New opens the data directory and makes the parts. Call Run, or Close where
@@ -65,14 +72,16 @@ func New(ctx context.Context, config Config) (*Server, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
+	observed := newObserved(config.Logger)
 	store, err := sqlite.Open(ctx, sqlite.Config{
 		Dir: config.Dir, Synchronous: strings.ToUpper(config.Synchronous), Now: config.Now, Logger: config.Logger,
+		Faults: observed.faults,
 	})
 	if err != nil {
 		return nil, err
 	}
 	config.Logger.Debug("the data directory is open", "dir", config.Dir)
-	s := &Server{config: config, store: store, gate: gate.New(config.Gate)}
+	s := &Server{config: config, store: store, gate: gate.New(config.Gate), observed: observed}
 	if err := s.build(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -88,6 +97,9 @@ func (s *Server) build(ctx context.Context) error {
 	if s.ice, err = s.listenICE(keys.ice); err != nil {
 		return err
 	}
+	if err := s.listenMetrics(ctx); err != nil {
+		return err
+	}
 	blobs, err := disk.Open(filepath.Join(c.Dir, "blobs"))
 	if err != nil {
 		return err
@@ -98,6 +110,7 @@ func (s *Server) build(ctx context.Context) error {
 	s.uploads, err = upload.New(upload.Config{
 		Store: s.store, Blobs: blobs, Tokens: s.Tokens, Directory: s.Directory,
 		Key: keys.links, BaseURL: strings.TrimRight(c.PublicURL, "/"), MaxSize: c.MaxUpload, Now: c.Now, Logger: c.Logger,
+		Limits: s.observed.limits,
 	})
 	if err != nil {
 		return err
@@ -112,15 +125,18 @@ func (s *Server) build(ctx context.Context) error {
 		Store: s.store, Blobs: blobs, Render: s.renderFiles, Key: keys.exports, BaseURL: strings.TrimRight(c.PublicURL, "/"),
 		Now: c.Now, Logger: c.Logger,
 	})
-	codec := ws.Codec{Render: s.render}
-	s.hub = room.NewHub(room.Config{Stores: s.store, Now: c.Now, Logger: c.Logger}, codec, nil, s.store)
+	codec := ws.Codec{Render: s.render, Faults: s.observed.faults}
+	s.hub = room.NewHub(room.Config{Stores: s.store, Now: c.Now, Logger: c.Logger, Faults: s.observed.faults}, codec, nil, s.store)
 	j := journal.New(s.store, c.Now, journal.Limits{Rate: c.MessageRate, Burst: c.MessageBurst}, s.hub.Observe, c.Logger)
+	j.GuardBy(s.observed.faults)
+	s.journal = j
 	s.hub.SetJournal(j)
 	s.Sessions = session.New(s.store, s.hub, c.Now, c.Logger)
 	s.sockets = ws.New(ws.Config{
 		Tokens: s.Tokens, Directory: s.Directory, Hub: s.hub, Journal: j, Sessions: s.Sessions,
 		Stores: kv.Stores{Engine: s.store, Observe: s.hub.ObserveStores, Logger: c.Logger},
 		Codec:  codec, Parse: s.parse, ICE: s.ice, Now: c.Now, Logger: c.Logger,
+		Faults: s.observed.faults, Limits: s.observed.limits,
 	})
 	s.Directory.Watch(s.sockets)
 	s.handler, err = s.routes()
@@ -151,7 +167,7 @@ func (s *Server) listenICE(secret []byte) (*ice.Responder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ice.Listen(ice.Config{Secret: secret, UDP: udp, TCP: tcp, Logger: c.Logger})
+	return ice.Listen(ice.Config{Secret: secret, UDP: udp, TCP: tcp, Logger: c.Logger, Faults: s.observed.faults})
 }
 
 func (s *Server) guard() webhook.Guard { return webhook.Guard{Allow: s.config.WebhookAllow} }
@@ -178,33 +194,23 @@ func (s *Server) routes() (http.Handler, error) {
 	mux, calls := new(route.Mux), new(route.Mux)
 	api, err := rest.New(rest.Config{
 		Mux:       calls,
-		Directory: s.Directory, APIKeys: s.Keys, Tokens: s.Tokens, Logger: s.config.Logger,
+		Directory: s.Directory, APIKeys: s.Keys, Tokens: s.Tokens, Logger: s.config.Logger, Limits: s.observed.limits,
 		Webhooks: &webhook.Service{Store: s.store, Now: s.config.Now, Guard: s.guard()},
 		Sessions: s.store, Kicks: s.Sessions, Exports: s.exports,
 	})
 	if err != nil {
 		return nil, err
 	}
-	mux.Handle("/ws", s.sockets)
+	mux.Handle("/ws", s.sturdySockets())
 	for _, path := range upload.Paths {
-		mux.Handle(path, rest.CORS(s.uploads))
+		mux.Handle(path, s.surface(metrics.Files, rest.CORS(s.uploads)))
 	}
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.HandleFunc("GET /readyz", s.ready)
-	mux.Handle(export.Path, rest.CORS(s.exports))
-	mux.Handle("GET "+webhook.KeyPath, rest.CORS(s.signer))
-	mux.Handle("/", api)
+	s.routeHealth(mux)
+	mux.Handle(export.Path, s.surface(metrics.Files, rest.CORS(s.exports)))
+	mux.Handle("GET "+webhook.KeyPath, s.surface(metrics.REST, rest.CORS(s.signer)))
+	mux.Handle("/", s.surface(metrics.REST, api))
 	s.patterns = slices.Concat(mux.Patterns(), s.uploads.Patterns(), calls.Patterns())
 	return mux, nil
-}
-
-// ready tells whether messages are stored at the moment.
-func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	if err := s.store.Health(); err != nil {
-		http.Error(w, "the store has failed; see the log", http.StatusServiceUnavailable)
-		return
-	}
-	_, _ = w.Write([]byte("ok\n"))
 }
 
 // Routes lists the patterns of what Handler serves, in the form of
@@ -234,6 +240,7 @@ func (s *Server) Run(ctx context.Context) error {
 // drain ends the sockets. Peers that cannot be told in time find out by
 // themselves.
 func (s *Server) drain(ctx context.Context) {
+	s.health.stopping.Store(true)
 	if err := s.sockets.Drain(ctx); err != nil {
 		s.config.Logger.Warn("not all peers could be told that the server stops", "err", err)
 	}
@@ -250,14 +257,16 @@ func (s *Server) start(ctx context.Context) (finish func() error, err error) {
 		s.hub.Close()
 		return s.Close()
 	}
+	if s.operators != nil {
+		work.Go(func() { s.serveOperators(background) })
+	}
 	if err := s.hub.Restore(ctx); err != nil {
 		return finish, fmt.Errorf("restoring the live sessions: %w", err)
 	}
-	work.Go(func() { s.hub.Run(background) })
-	work.Go(func() { s.uploads.Run(background) })
-	work.Go(func() { s.courier.Run(background) })
-	work.Go(func() { s.exports.Run(background) })
-	work.Go(func() { s.Sessions.Run(background) })
+	s.health.restored.Store(true)
+	for _, run := range []func(context.Context){s.hub.Run, s.uploads.Run, s.courier.Run, s.exports.Run, s.Sessions.Run} {
+		work.Go(func() { s.keepOn(background, run) })
+	}
 	work.Go(func() {
 		if err := s.ice.Run(background); err != nil {
 			s.config.Logger.Error("the ICE responder has stopped; new peers cannot finish joining", "err", err)
@@ -269,6 +278,9 @@ func (s *Server) start(ctx context.Context) (finish func() error, err error) {
 // Close gives back what New has opened. Run does so by itself.
 func (s *Server) Close() error {
 	var errs []error
+	if s.operators != nil {
+		_ = s.operators.Close() // closed already where it was served on
+	}
 	if s.ice != nil {
 		errs = append(errs, s.ice.Close())
 	}

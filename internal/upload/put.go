@@ -29,6 +29,7 @@ func (s *Service) put(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !s.limits.enter(u.Owner) {
+		s.reached.Add("concurrent_uploads")
 		refuse(w, refusal{status: http.StatusTooManyRequests, message: "too many files of yours are being sent at the same time", retryAfter: 5 * time.Second})
 		return
 	}
@@ -155,11 +156,17 @@ func (s *Service) complete(w http.ResponseWriter, r *http.Request, u Upload, b B
 	if replaced != "" {
 		s.discard(ctx, replaced)
 	}
+	s.counts.Stored.Add(1)
+	s.counts.StoredBytes.Add(uint64(b.Size))
+	if s.full.Swap(false) {
+		s.log.Info("there is room for files again")
+	}
 	w.Header().Set("ETag", etag(b))
 	w.WriteHeader(http.StatusOK)
 }
 
 func (s *Service) tooLarge(w http.ResponseWriter, u Upload) {
+	s.reached.Add("file_size")
 	refuse(w, refusal{
 		status: http.StatusRequestEntityTooLarge, message: fmt.Sprintf("a file may have at most %d bytes", u.MaxSize),
 	})

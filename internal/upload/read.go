@@ -52,6 +52,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, u Upload) {
 		refuse(w, refusal{status: http.StatusInternalServerError, message: "this file is damaged"})
 		return
 	}
+	s.counts.Read.Add(1)
 	describe(w.Header(), u)
 	connection := http.NewResponseController(w)
 	_ = connection.SetWriteDeadline(time.Now().Add(s.stall + time.Duration(file.Size/slowestReader)*time.Second))

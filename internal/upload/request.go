@@ -59,6 +59,7 @@ func (s *Service) create(w http.ResponseWriter, r *http.Request) (Upload, bool) 
 	}
 	who := access.Participant
 	if wait := s.limits.ask(who.ID, s.now()); wait > 0 {
+		s.reached.Add("upload_rate")
 		refuse(w, refusal{status: http.StatusTooManyRequests, message: "too many uploads in a short time", retryAfter: wait})
 		return Upload{}, false
 	}
@@ -82,6 +83,7 @@ func (s *Service) create(w http.ResponseWriter, r *http.Request) (Upload, bool) 
 	}
 	switch err := s.store.CreateUpload(r.Context(), u, MaxUnused); {
 	case errors.Is(err, ErrTooMany):
+		s.reached.Add("unused_uploads")
 		refuse(w, refusal{
 			status: http.StatusTooManyRequests, retryAfter: time.Minute,
 			message: "too many files of yours wait to be sent in a message",
@@ -94,6 +96,7 @@ func (s *Service) create(w http.ResponseWriter, r *http.Request) (Upload, bool) 
 		s.failed(w, r, "storing an upload", err)
 		return Upload{}, false
 	}
+	s.counts.Asked.Add(1)
 	return u, true
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-chat/parley/internal/auth"
@@ -18,6 +19,7 @@ import (
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
 	"github.com/parley-chat/parley/internal/route"
+	"github.com/parley-chat/parley/internal/tally"
 )
 
 // Paths are the patterns under which a Service is to be mounted.
@@ -62,6 +64,8 @@ type Config struct {
 	// Logger gets what someone must act on; never names or content of files.
 	// Default: nothing is logged.
 	Logger *slog.Logger
+	// Limits counts which limits were reached. Default: nobody counts.
+	Limits *tally.Words
 }
 
 // Service answers everything about uploads by HTTP. Make it with New, mount it
@@ -78,6 +82,9 @@ type Service struct {
 	now       func() time.Time
 	log       *slog.Logger
 	limits    *limits
+	reached   *tally.Words
+	counts    Counters
+	full      atomic.Bool // there was no room for the last file
 	mux       *route.Mux
 	// stall is how long a connection may make no progress.
 	stall time.Duration
@@ -111,7 +118,7 @@ func New(c Config) (*Service, error) {
 	s := &Service{
 		store: c.Store, blobs: c.Blobs, tokens: c.Tokens, directory: c.Directory,
 		signer:  signer{key: c.Key, base: strings.TrimRight(c.BaseURL, "/")},
-		maxSize: c.MaxSize, now: c.Now, log: c.Logger, limits: newLimits(), mux: new(route.Mux), stall: stallTime,
+		maxSize: c.MaxSize, now: c.Now, log: c.Logger, limits: newLimits(), reached: c.Limits, mux: new(route.Mux), stall: stallTime,
 	}
 	s.route()
 	return s, nil
@@ -208,13 +215,20 @@ func (s *Service) failed(w http.ResponseWriter, r *http.Request, doing string, e
 		refuse(w, refusal{status: http.StatusConflict, message: "a message refers to this file already; ask for a new upload"})
 		return
 	case errors.Is(err, ErrBusy):
+		s.reached.Add("write_queue")
 		refuse(w, refusal{status: http.StatusServiceUnavailable, message: "the server is busy", retryAfter: time.Second})
 		return
 	case errors.Is(err, ErrCollected):
 		refuse(w, refusal{status: http.StatusRequestTimeout, message: "the file took too long to arrive"})
 		return
 	}
-	if r.Context().Err() == nil { // else the client has gone, and that is why
+	switch {
+	case errors.Is(err, blob.ErrFull):
+		if !s.full.Swap(true) {
+			s.log.Error("there is no room for files; none is taken until there is", "err", err)
+		}
+	case errors.Is(err, ErrFull): // of which the store has told
+	case r.Context().Err() == nil: // else the client has gone, and that is why
 		s.log.Error("an upload failed", "doing", doing, "err", err)
 	}
 	if errors.Is(err, ErrFull) || errors.Is(err, blob.ErrFull) {

@@ -23,7 +23,7 @@ func TestThePageIsUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Error("docs/limits.md says what is not so: make limits, and commit it")
+		t.Error("docs/limits.md says what is not so: make pages, and commit it")
 	}
 }
 

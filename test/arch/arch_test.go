@@ -59,7 +59,9 @@ var table = []row{
 	// 2: what happens. upload is a service with an HTTP face of its own.
 	{2, "internal/room", []string{"internal/chat", "internal/fault", "internal/journal", "internal/kv"}},
 	{2, "internal/session", []string{"internal/chat"}},
-	{2, "internal/upload", []string{"internal/chat", "internal/auth", "internal/blob", "internal/content", "internal/directory", "internal/route"}},
+	{2, "internal/upload", []string{
+		"internal/chat", "internal/auth", "internal/blob", "internal/content", "internal/directory", "internal/route", "internal/tally",
+	}},
 
 	// Those who follow what has happened, and tell it elsewhere.
 	{2, "internal/follow/webhook", []string{"internal/chat"}},
@@ -68,7 +70,7 @@ var table = []row{
 	// 3: the edges translate between the wire and the rest; they never see a
 	// store. The stores implement what the packages above them declare; they
 	// never see an edge, the wire or the server.
-	{3, "internal/edge/ice", nil},
+	{3, "internal/edge/ice", []string{"internal/fault"}},
 	{3, "internal/edge/ws/transport", nil},
 	{3, "internal/edge/gate", nil},
 	{3, "internal/edge/ws", []string{
@@ -77,7 +79,7 @@ var table = []row{
 	}},
 	{3, "internal/edge/rest", []string{
 		"internal/chat", "internal/auth", "internal/directory", "internal/journal", "internal/follow/webhook", "internal/follow/export", "internal/session",
-		"internal/route",
+		"internal/route", "internal/tally",
 	}},
 	{3, "internal/store/sqlite", []string{
 		"internal/chat", "internal/fault", "internal/groupcommit", "internal/tally", "internal/auth", "internal/directory",
@@ -85,9 +87,13 @@ var table = []row{
 	}},
 
 	// 4: the server knows every part; dev prepares one for trying out.
+	{4, "internal/metrics", []string{
+		"internal/edge/...", "internal/groupcommit", "internal/journal", "internal/room", "internal/store/...", "internal/tally", "internal/upload",
+	}},
 	{4, "internal/server", []string{
 		"internal/chat", "internal/auth", "internal/blob/disk", "internal/content", "internal/directory", "internal/journal", "internal/kv",
 		"internal/room", "internal/session", "internal/upload", "internal/follow/webhook", "internal/follow/export", "internal/route", "internal/edge/...", "internal/store/...",
+		"internal/fault", "internal/metrics", "internal/tally",
 	}},
 	{4, "internal/backup", []string{
 		"internal/blob", "internal/blob/disk", "internal/content", "internal/journal", "internal/store/sqlite",
@@ -125,6 +131,7 @@ var table = []row{
 	{7, "scripts/gotest", nil},
 	{7, "scripts/checklogs", nil},
 	{7, "scripts/limits", nil},
+	{7, "scripts/metrics", []string{"internal/metrics"}},
 }
 
 // file is what matters of a Go file.

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/parley-chat/parley/internal/fault"
 )
 
 // Config says where a [Responder] listens and what it tells clients. UDP or
@@ -27,6 +29,9 @@ type Config struct {
 	// Logger gets one line when serving starts and one when it stops, and
 	// faults of the sockets. Default: none.
 	Logger *slog.Logger
+
+	// Faults stops panics over what strangers send. Default: nobody is told.
+	Faults *fault.Guard
 }
 
 // Endpoint is one transport of a [Responder]. The zero value switches it off.
@@ -70,6 +75,7 @@ type Responder struct {
 	candidates  string       // ready lines of the answer
 	fingerprint string
 	log         *slog.Logger
+	faults      *fault.Guard
 	count       *counters
 	running     atomic.Bool
 }
@@ -115,6 +121,7 @@ func newResponder(cfg Config) *Responder {
 		secret:      bytes.Clone(cfg.Secret),
 		fingerprint: fingerprint(newSigner(cfg.Secret)),
 		log:         log,
+		faults:      cfg.Faults,
 		count:       new(counters),
 	}
 }
@@ -126,6 +133,7 @@ func (r *Responder) open(cfg Config) error {
 			return fmt.Errorf("ice: UDP: %w", err)
 		}
 		r.udp = newUDPEndpoint(conn, addrOf(conn.LocalAddr()), r.secret, r.count, r.log)
+		r.udp.faults = r.faults
 	}
 	if cfg.TCP.Addr != "" {
 		listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", cfg.TCP.Addr)
@@ -133,6 +141,7 @@ func (r *Responder) open(cfg Config) error {
 			return fmt.Errorf("ice: TCP: %w", err)
 		}
 		r.tcp = newTCPEndpoint(listener, r.secret, r.count, r.log)
+		r.tcp.faults = r.faults
 	}
 	return nil
 }

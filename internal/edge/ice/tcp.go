@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/parley-chat/parley/internal/fault"
 )
 
 // tcpEndpoint answers checks on TCP connections that clients open (RFC 6544).
@@ -23,6 +25,7 @@ type tcpEndpoint struct {
 	checkers sync.Pool
 	count    *counters
 	log      *slog.Logger
+	faults   *fault.Guard
 
 	work sync.WaitGroup // the connections' goroutines
 	mu   sync.Mutex
@@ -127,9 +130,11 @@ func (e *tcpEndpoint) admit(conn net.Conn) {
 	}
 	e.work.Go(func() {
 		defer e.leave(conn, sourceOf(from))
-		if errors.Is(e.converse(conn, from), errCut) {
-			e.count.cut.Add(1)
-		}
+		e.faults.Do(fault.Connectivity, func() {
+			if errors.Is(e.converse(conn, from), errCut) {
+				e.count.cut.Add(1)
+			}
+		})
 	})
 }
 

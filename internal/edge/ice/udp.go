@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/parley-chat/parley/internal/fault"
 )
 
 const (
@@ -25,6 +27,7 @@ type udpEndpoint struct {
 	secret []byte
 	count  *counters
 	log    *slog.Logger
+	faults *fault.Guard
 }
 
 // packetConn is what an endpoint uses of *net.UDPConn.
@@ -75,6 +78,7 @@ func (e *udpEndpoint) serve(ctx context.Context) error {
 }
 
 func (e *udpEndpoint) handle(checks *checker, datagram []byte, from netip.AddrPort) {
+	defer func() { e.faults.Stopped(fault.Connectivity, recover()) }()
 	answer := checks.answer(datagram, from)
 	if answer == nil {
 		e.count.dropped.Add(1)

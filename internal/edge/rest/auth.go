@@ -70,6 +70,7 @@ func (a *api) allow(ctx huma.Context, key auth.APIKey) *apiError {
 		return &apiError{status: http.StatusForbidden, message: fmt.Sprintf("this API key has not the scope %q", scope)}
 	}
 	if wait := a.pace.take(key.ID); wait > 0 {
+		a.limits.Add("api_rate")
 		return &apiError{status: http.StatusTooManyRequests, message: "too many requests by this API key", retryAfter: wait}
 	}
 	return nil

@@ -129,17 +129,18 @@ func (a *api) fail(ctx context.Context, what string, err error) *apiError {
 	case ctx.Err() != nil:
 		return &apiError{status: http.StatusServiceUnavailable, message: "the request was given up"}
 	case errors.Is(err, journal.ErrBusy):
+		a.limits.Add("write_queue")
 		return &apiError{status: http.StatusServiceUnavailable, message: "the server is busy", retryAfter: time.Second}
-	}
-	a.log.ErrorContext(ctx, "a request failed", "about", what, "err", err)
-	if errors.Is(err, journal.ErrFull) || errors.Is(err, journal.ErrFailed) {
+	case errors.Is(err, journal.ErrFull) || errors.Is(err, journal.ErrFailed): // of which the store has told
 		return &apiError{status: http.StatusServiceUnavailable, message: "the server cannot store anything now", retryAfter: 30 * time.Second}
 	}
+	a.log.ErrorContext(ctx, "a request failed", "about", what, "err", err)
 	return &apiError{status: http.StatusInternalServerError, message: "internal error"}
 }
 
 // failChat is the table from the codes of package chat.
 func (a *api) failChat(ctx context.Context, e *chat.Error) *apiError {
+	a.limits.Add(e.Limit)
 	out := &apiError{message: e.Message, retryAfter: e.RetryAfter}
 	switch e.Code {
 	case chat.Invalid:

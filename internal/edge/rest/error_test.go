@@ -50,8 +50,8 @@ func TestFaultsAreToldWithoutTheirCause(t *testing.T) {
 		logged     bool
 	}{
 		{errors.New("disk /dev/sda7 is on fire"), http.StatusInternalServerError, "", true},
-		{fmt.Errorf("%w: sda7", journal.ErrFull), http.StatusServiceUnavailable, "30", true},
-		{fmt.Errorf("%w: sda7", journal.ErrFailed), http.StatusServiceUnavailable, "30", true},
+		{fmt.Errorf("%w: sda7", journal.ErrFull), http.StatusServiceUnavailable, "30", false},
+		{fmt.Errorf("%w: sda7", journal.ErrFailed), http.StatusServiceUnavailable, "30", false},
 		{fmt.Errorf("%w: sda7", journal.ErrBusy), http.StatusServiceUnavailable, "1", false},
 		{&chat.Error{Code: chat.Limited, Message: "slower", RetryAfter: 1500 * time.Millisecond}, http.StatusTooManyRequests, "2", false},
 		{fmt.Errorf("%w: sda7", directory.ErrTaken), http.StatusConflict, "", false},

@@ -20,6 +20,7 @@ import (
 	"github.com/parley-chat/parley/internal/follow/export"
 	"github.com/parley-chat/parley/internal/route"
 	"github.com/parley-chat/parley/internal/session"
+	"github.com/parley-chat/parley/internal/tally"
 )
 
 // Directory is what the API manages.
@@ -94,6 +95,8 @@ type Config struct {
 	// Logger gets faults, and at level debug why somebody was not let in. It
 	// never gets tokens, names or titles. Default: nothing is logged.
 	Logger *slog.Logger
+	// Limits counts which limits were reached. Default: nobody counts.
+	Limits *tally.Words
 }
 
 // maxBody bounds the body of a request, in bytes.
@@ -108,6 +111,7 @@ type api struct {
 	sessions  Sessions
 	kicks     Kicks
 	exports   Exports
+	limits    *tally.Words
 	log       *slog.Logger
 	mux       *route.Mux
 	pace      *pace
@@ -136,7 +140,7 @@ func New(config Config) (http.Handler, error) {
 	a := &api{
 		directory: config.Directory, tokens: config.Tokens, keys: config.APIKeys, webhooks: config.Webhooks,
 		sessions: config.Sessions, kicks: config.Kicks, exports: config.Exports,
-		log: config.Logger, mux: config.Mux, pace: newPace(time.Now),
+		log: config.Logger, limits: config.Limits, mux: config.Mux, pace: newPace(time.Now),
 	}
 	if err := a.routes(); err != nil {
 		return nil, err
