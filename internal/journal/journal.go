@@ -132,6 +132,13 @@ type Store interface {
 	Page(context.Context, Query) (Page, error)
 	// Recent reads the newest messages, all as of one moment.
 	Recent(context.Context, chat.MeetingID, RecentLimits) (Recent, error)
+	// List reads messages for a listing, which is normalised.
+	List(context.Context, Listing) (Listed, error)
+	// MessageOf gives nil where the meeting has no such message.
+	MessageOf(context.Context, chat.MeetingID, chat.MessageID) (*chat.Message, error)
+	// ChangesOf reads the changes of a message after a time, in order, at most
+	// limit.
+	ChangesOf(ctx context.Context, m *chat.Message, after int64, limit int) ([]Change, error)
 }
 
 // What Limits that name nothing get.

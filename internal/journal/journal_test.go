@@ -49,6 +49,17 @@ func (s *faulty) Page(_ context.Context, q Query) (Page, error) {
 func (s *faulty) Recent(context.Context, chat.MeetingID, RecentLimits) (Recent, error) {
 	return Recent{}, s.fail
 }
+
+func (s *faulty) List(context.Context, Listing) (Listed, error) { return Listed{}, s.fail }
+
+func (s *faulty) MessageOf(context.Context, chat.MeetingID, chat.MessageID) (*chat.Message, error) {
+	return nil, s.fail
+}
+
+func (s *faulty) ChangesOf(context.Context, *chat.Message, int64, int) ([]Change, error) {
+	return nil, s.fail
+}
+
 func (s *faulty) Position(context.Context, chat.MeetingID) (Head, error) { return Head{}, s.fail }
 
 func (s *faulty) Entries(context.Context, chat.MeetingID, uint64, int) ([]Entry, error) {

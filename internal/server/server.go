@@ -127,13 +127,12 @@ func (s *Server) build(ctx context.Context) error {
 	})
 	codec := ws.Codec{Render: s.render, Faults: s.observed.faults}
 	s.hub = room.NewHub(room.Config{Stores: s.store, Now: c.Now, Logger: c.Logger, Faults: s.observed.faults}, codec, nil, s.store)
-	j := journal.New(s.store, c.Now, journal.Limits{Rate: c.MessageRate, Burst: c.MessageBurst}, s.hub.Observe, c.Logger)
-	j.GuardBy(s.observed.faults)
-	s.journal = j
-	s.hub.SetJournal(j)
+	s.journal = journal.New(s.store, c.Now, journal.Limits{Rate: c.MessageRate, Burst: c.MessageBurst}, s.hub.Observe, c.Logger)
+	s.journal.GuardBy(s.observed.faults)
+	s.hub.SetJournal(s.journal)
 	s.Sessions = session.New(s.store, s.hub, c.Now, c.Logger)
 	s.sockets = ws.New(ws.Config{
-		Tokens: s.Tokens, Directory: s.Directory, Hub: s.hub, Journal: j, Sessions: s.Sessions,
+		Tokens: s.Tokens, Directory: s.Directory, Hub: s.hub, Journal: s.journal, Sessions: s.Sessions,
 		Stores: kv.Stores{Engine: s.store, Observe: s.hub.ObserveStores, Logger: c.Logger},
 		Codec:  codec, Parse: s.parse, ICE: s.ice, Now: c.Now, Logger: c.Logger,
 		Faults: s.observed.faults, Limits: s.observed.limits,
@@ -197,6 +196,7 @@ func (s *Server) routes() (http.Handler, error) {
 		Directory: s.Directory, APIKeys: s.Keys, Tokens: s.Tokens, Logger: s.config.Logger, Limits: s.observed.limits,
 		Webhooks: &webhook.Service{Store: s.store, Now: s.config.Now, Guard: s.guard()},
 		Sessions: s.store, Kicks: s.Sessions, Exports: s.exports,
+		Journal: s.journal, Render: s.renderFiles,
 	})
 	if err != nil {
 		return nil, err

@@ -19,6 +19,7 @@ import (
 	"github.com/parley-chat/parley/internal/edge/rest"
 	"github.com/parley-chat/parley/internal/follow/export"
 	"github.com/parley-chat/parley/internal/follow/webhook"
+	"github.com/parley-chat/parley/internal/journal"
 	"github.com/parley-chat/parley/internal/session"
 	"github.com/parley-chat/parley/internal/store/sqlite"
 )
@@ -35,6 +36,7 @@ type fixture struct {
 	tokens    auth.Tokens
 	keys      auth.APIKeys
 	sessions  *session.Service
+	journal   *journal.Journal
 	app       tenant
 
 	mu   sync.Mutex
@@ -67,6 +69,7 @@ func start(t testing.TB) *fixture {
 	f.tokens = auth.Tokens{Key: key, Now: f.now}
 	f.keys = auth.APIKeys{Store: db, Now: f.now}
 	f.sessions = session.New(db, nobodyHere{}, f.now, slog.New(slog.DiscardHandler))
+	f.journal = journal.New(db, f.now, journal.Limits{Rate: -1}, func([]journal.Entry) {}, slog.New(slog.DiscardHandler))
 	f.handler, err = rest.New(f.config())
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +91,8 @@ func (f *fixture) config() rest.Config {
 	})
 	return rest.Config{
 		Directory: f.directory, Tokens: f.tokens, APIKeys: f.keys, Webhooks: f.webhooks(),
-		Sessions: f.db, Kicks: f.sessions, Exports: exports,
+		Sessions: f.db, Kicks: f.sessions, Exports: exports, Journal: f.journal,
+		Render: func(_ chat.MeetingID, c chat.Content) string { return c.Payload },
 	}
 }
 

@@ -90,6 +90,9 @@ type Config struct {
 	Sessions  Sessions
 	Kicks     Kicks
 	Exports   Exports
+	Journal   Journal
+	// Render gives a payload with links to its files.
+	Render func(chat.MeetingID, chat.Content) string
 	// Mux gets the routes, and can tell them. Default: one of its own.
 	Mux *route.Mux
 	// Logger gets faults, and at level debug why somebody was not let in. It
@@ -112,6 +115,8 @@ type api struct {
 	kicks     Kicks
 	exports   Exports
 	limits    *tally.Words
+	journal   Journal
+	render    func(chat.MeetingID, chat.Content) string
 	log       *slog.Logger
 	mux       *route.Mux
 	pace      *pace
@@ -121,14 +126,15 @@ type api struct {
 // wants to be mounted by a server that answers other paths too. Such a server
 // wraps all it has in Sinks, and that in CORS.
 func Paths() []string {
-	return []string{"/client/v4/", "/v2/", "/iceservers", "/api/v1/", "/otel/", "/logs/", "/openapi.json", "/v1/api-keys", "/v1/api-keys/"}
+	return []string{"/client/v4/", "/v2/", "/iceservers", "/api/v1/", "/otel/", "/logs/", "/openapi.json", "/v1/api-keys", "/v1/api-keys/", "/v1/apps/"}
 }
 
 // New makes the handler for everything this edge answers. It answers every
 // path, unknown ones with a JSON 404, and carries CORS and Sinks itself.
 func New(config Config) (http.Handler, error) {
 	if config.Directory == nil || config.Tokens == nil || config.APIKeys == nil || config.Webhooks == nil ||
-		config.Sessions == nil || config.Kicks == nil || config.Exports == nil {
+		config.Sessions == nil || config.Kicks == nil || config.Exports == nil ||
+		config.Journal == nil || config.Render == nil {
 		return nil, errors.New("the REST edge lacks one of the parts that it manages")
 	}
 	if config.Logger == nil {
@@ -141,6 +147,7 @@ func New(config Config) (http.Handler, error) {
 		directory: config.Directory, tokens: config.Tokens, keys: config.APIKeys, webhooks: config.Webhooks,
 		sessions: config.Sessions, kicks: config.Kicks, exports: config.Exports,
 		log: config.Logger, limits: config.Limits, mux: config.Mux, pace: newPace(time.Now),
+		journal: config.Journal, render: config.Render,
 	}
 	if err := a.routes(); err != nil {
 		return nil, err

@@ -10,6 +10,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/parley-chat/parley/internal/auth"
 )
 
 // routes is the table of contents.
@@ -80,6 +82,18 @@ func (a *api) routes() error {
 	one(own, http.StatusCreated, "POST /api-keys", "create-api-key", "Create an API key", a.createAPIKey)
 	one(own, http.StatusOK, "GET /api-keys", "list-api-keys", "List API keys", a.listAPIKeys)
 	one(own, http.StatusOK, "DELETE /api-keys/{key_id}", "revoke-api-key", "Revoke an API key", a.revokeAPIKey)
+
+	// What was said in the meetings of an app.
+	said := huma.NewGroup(root)
+	said.UseModifier(appForm)
+	said.UseMiddleware(a.authenticate)
+	compliance := huma.NewGroup(said)
+	compliance.UseSimpleModifier(scoped(auth.Compliance))
+
+	const messages = "/meetings/{meeting_id}/messages"
+	whole(said, "GET "+messages, "list-messages", "List messages, or search them", a.listMessages)
+	one(said, http.StatusOK, "GET "+messages+"/{message_id}", "get-message", "Get a message", a.getMessage)
+	whole(compliance, "GET "+messages+"/{message_id}/history", "get-message-history", "List what became of a message", a.messageHistory)
 
 	// What official clients call, with a participant's token.
 	a.mux.HandleFunc("GET /v2/internals/participant-details", a.participantDetails)
@@ -169,6 +183,17 @@ func accountForm(op *huma.Operation, next func(*huma.Operation)) {
 
 // ownForm registers an operation that the official API has not.
 func ownForm(op *huma.Operation, next func(*huma.Operation)) { form(op, next, ownPrefix, "", "bearer") }
+
+// appForm registers an operation on what belongs to an app, that the official API
+// has not.
+func appForm(op *huma.Operation, next func(*huma.Operation)) {
+	form(op, next, ownPrefix+"/apps/{app_id}", "", "bearer", "app_id")
+}
+
+// scoped has operations take a scope of their own.
+func scoped(s auth.Scope) func(*huma.Operation) {
+	return func(op *huma.Operation) { op.Metadata = map[string]any{scopeKey: s} }
+}
 
 func form(op *huma.Operation, next func(*huma.Operation), prefix, suffix, security string, params ...string) {
 	o := *op

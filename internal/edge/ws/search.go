@@ -3,7 +3,6 @@ package ws
 import (
 	"context"
 	"strings"
-	"unicode"
 
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/journal"
@@ -28,7 +27,7 @@ func (p *peer) search(ctx context.Context, req request) error {
 	if err := req.read(&m); err != nil {
 		return err
 	}
-	term := fold(m.GetSearchTerm())
+	term := journal.Fold(m.GetSearchTerm())
 	switch {
 	case m.GetChannelId() != "":
 		return chat.Refuse(chat.NotFound, noChannels)
@@ -66,7 +65,7 @@ func (p *peer) find(ctx context.Context, query journal.Query, term string, want 
 		}
 		for i := range page.Messages {
 			m := &page.Messages[i]
-			if m.Content.Kind == chat.Text && strings.Contains(fold(m.Content.Payload), term) {
+			if m.Content.Kind == chat.Text && strings.Contains(journal.Fold(m.Content.Payload), term) {
 				if found = append(found, *m); len(found) == want {
 					return found, nil
 				}
@@ -81,16 +80,4 @@ func (p *peer) find(ctx context.Context, query journal.Query, term string, want 
 		}
 	}
 	return found, nil
-}
-
-// fold makes texts equal that differ in case alone: each letter becomes the
-// first of those that Unicode holds for the same.
-func fold(s string) string {
-	return strings.Map(func(r rune) rune {
-		first := r
-		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
-			first = min(first, next)
-		}
-		return first
-	}, s)
 }

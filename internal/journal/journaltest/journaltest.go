@@ -90,6 +90,10 @@ func Run(t *testing.T, factory Factory) {
 		{"EarlierSessionsAreHidden", earlierSessionsAreHidden},
 		{"EarlierSessionsArePersisted", earlierSessionsArePersisted},
 
+		{"ListsOfEachFilter", listsOfEachFilter},
+		{"ListsWhileOthersWrite", listsWhileOthersWrite},
+		{"ChangesOfAMessage", changesOfAMessage},
+
 		{"NothingChangesByReopening", nothingChangesByReopening},
 		{"CrashAmidATransaction", crashAmidATransaction},
 		{"RandomHistories", randomHistories},
