@@ -13,6 +13,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/blob"
 	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/directory"
 )
 
 // put takes the bytes of an upload. It may be repeated until a message refers
@@ -61,6 +62,18 @@ func (s *Service) writable(w http.ResponseWriter, r *http.Request) (Upload, bool
 	}
 	if u.Attached {
 		s.failed(w, r, "beginning an upload", ErrAttached)
+		return Upload{}, false
+	}
+	// The link is a right that was given; what it rests on may be gone.
+	access, err := s.directory.Access(r.Context(), u.Meeting, u.Owner)
+	switch {
+	case errors.Is(err, directory.ErrNotFound):
+		refuse(w, unknown)
+		return Upload{}, false
+	case err != nil:
+		s.failed(w, r, "looking up a participant", err)
+		return Upload{}, false
+	case !s.maySend(w, r, access):
 		return Upload{}, false
 	}
 	u.MaxSize = min(u.MaxSize, g.max)

@@ -122,20 +122,26 @@ func (s *Service) admit(w http.ResponseWriter, r *http.Request) (directory.Acces
 	case err != nil:
 		s.failed(w, r, "looking up a participant", err)
 		return none, false
-	case !access.Meeting.Active:
+	}
+	return access, s.maySend(w, r, access)
+}
+
+// maySend answers for those who may send files to nobody at this moment.
+func (s *Service) maySend(w http.ResponseWriter, r *http.Request, access directory.Access) bool {
+	if !access.Meeting.Active {
 		refuse(w, refusal{status: http.StatusForbidden, message: "the meeting is closed"})
-		return none, false
+		return false
 	}
 	may, err := access.Preset.Permissions()
 	if err != nil {
 		s.failed(w, r, "reading a preset", err)
-		return none, false
+		return false
 	}
 	if !(may.Public.Send && may.Public.Files) && !(may.Private.Send && may.Private.Files) {
 		refuse(w, refusal{status: http.StatusForbidden, message: "your preset does not allow sending files"})
-		return none, false
+		return false
 	}
-	return access, true
+	return true
 }
 
 // wish is what a request for an upload asks for.

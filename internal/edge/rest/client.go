@@ -78,7 +78,7 @@ func (a *api) roomDetails(w http.ResponseWriter, r *http.Request) {
 
 // plugins is asked by clients of 1.x, which do not start without it.
 func (a *api) plugins(w http.ResponseWriter, r *http.Request) {
-	if _, refusal := a.visitor(r); refusal != nil {
+	if _, refusal := a.admit(r); refusal != nil {
 		a.refuse(w, refusal)
 		return
 	}

@@ -229,6 +229,9 @@ func (s *Server) admit(r *http.Request) (room.Info, directory.Access, error) {
 	if err != nil {
 		return room.Info{}, directory.Access{}, err
 	}
+	if access.App.ID != identity.App {
+		return room.Info{}, directory.Access{}, chat.Refuse(chat.Unauthorized, "the token is not valid")
+	}
 	info, err := infoOf(access, chat.PeerID(peer.String()))
 	if err != nil {
 		return room.Info{}, access, err
