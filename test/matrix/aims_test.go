@@ -122,6 +122,14 @@ var aims = map[string][]aim{
 	"GET account:/apps":  append(of("nothing", "", ""), about("search for", of("foreign app", "search={app}", ""))...),
 	"POST account:/apps": of("nothing", "", `{"name":"another"}`),
 
+	// What was said, by API. It is a part of the meeting that a path names.
+	"GET /v1/apps/{app_id}/meetings/{meeting_id}/messages": append(append(append(of("meeting", "", ""),
+		about("private ones of", of("meeting", "include=private", ""))...),
+		about("deleted ones of", of("meeting", "include=deleted", ""))...),
+		about("both of", of("meeting", "include=private,deleted", ""))...),
+	"GET /v1/apps/{app_id}/meetings/{meeting_id}/messages/{message_id}":         of("message", "", ""),
+	"GET /v1/apps/{app_id}/meetings/{meeting_id}/messages/{message_id}/history": of("message", "", ""),
+
 	"POST /v1/api-keys": append(append(of("nothing", "", `{"name":"own","scopes":["read"]}`),
 		about("app", of("app of a key", "", `{"name":"own","scopes":["read"],"app_id":"{app}"}`))...),
 		about("that reads what is private", of("nothing", "", `{"name":"own","scopes":["private.read"]}`))...),

@@ -151,6 +151,24 @@ var kinds = map[string][]object{
 		{"foreign", "unknown", func(w *world) ids { return ids{"app": string(w.other.ID)} }},
 		{"unknown", "unknown", func(*world) ids { return ids{"app": freshID()} }},
 	},
+	// Whoever may not read what is private, or what was deleted, is told of it
+	// what is told of nothing. The tables show who may.
+	"message": {
+		{"public", "", func(w *world) ids { return w.said(w.own.ID, (*stage).public) }},
+		{"edited", "", func(w *world) ids { return w.said(w.own.ID, (*stage).edited) }},
+		{"private", "unknown", func(w *world) ids { return w.said(w.own.ID, (*stage).private) }},
+		{"deleted", "unknown", func(w *world) ids { return w.said(w.own.ID, (*stage).deleted) }},
+		{"private, deleted", "unknown", func(w *world) ids { return w.said(w.own.ID, (*stage).privateDeleted) }},
+		{"elsewhere", "unknown", func(w *world) ids {
+			return w.said(w.own.ID, (*stage).public).with("meeting_id", string(w.meeting(w.own.ID)))
+		}},
+		{"foreign", "unknown", func(w *world) ids {
+			return w.said(w.own.ID, (*stage).public).with("message_id", w.said(w.other.ID, (*stage).public)["message_id"])
+		}},
+		{"unknown", "unknown", func(w *world) ids { return w.said(w.own.ID, (*stage).public).with("message_id", freshID()) }},
+		{"of a foreign meeting", "unknown", func(w *world) ids { return w.said(w.other.ID, (*stage).public) }},
+		{"of an unknown meeting", "unknown", func(*world) ids { return ids{"meeting_id": freshID(), "message_id": freshID()} }},
+	},
 	"nothing": {{"-", "", func(*world) ids { return ids{} }}},
 }
 

@@ -92,6 +92,9 @@ func (w *world) keyCallers() []caller {
 		{"private", key(w.own.ID, auth.PrivateRead)},
 		{"compl", key(w.own.ID, auth.Compliance)},
 		{"read", key(w.own.ID, auth.Read)},
+		{"read+p", key(w.own.ID, auth.Read, auth.PrivateRead)},
+		{"read+c", key(w.own.ID, auth.Read, auth.Compliance)},
+		{"read+p+c", key(w.own.ID, auth.Read, auth.PrivateRead, auth.Compliance)},
 		{"admin", plain(admin)},
 		{"allread", key("", auth.Read)},
 		{"all", key("", auth.Admin)},
@@ -264,7 +267,7 @@ func (w *world) everybodyCalls(t *testing.T, file string, callers []caller) {
 // managed tells whether a route is called with API keys.
 func managed(route string) bool {
 	f, short := formOf(route)
-	return f != plainForm || strings.Contains(short, "/v1/api-keys")
+	return f != plainForm || strings.Contains(short, "/v1/api-keys") || strings.Contains(short, "/v1/apps/")
 }
 
 // namesApp tells whether the app that a route is for goes with the call, and is
@@ -345,7 +348,7 @@ func TestAnotherAppAndNoneLookTheSame(t *testing.T) {
 	none := freshID()
 	for _, route := range covered(t, w.server.Routes()) {
 		f, short := formOf(route)
-		if f == plainForm || strings.Contains(short, "account:") {
+		if !managed(route) || !namesApp(route) {
 			continue
 		}
 		c := aims[short][0].at(w, route)

@@ -41,6 +41,7 @@ type world struct {
 	presets    map[string]directory.Preset // of the first app, by their names
 	homely     chat.MeetingID
 	master     string // a key for everything
+	stages     map[chat.AppID]*stage
 	ahead      atomic.Int64
 }
 
@@ -51,7 +52,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 6*peer.Timeout)
 	t.Cleanup(cancel)
-	w := &world{TB: t, ctx: ctx, dir: t.TempDir(), presets: make(map[string]directory.Preset)}
+	w := &world{TB: t, ctx: ctx, dir: t.TempDir(), presets: make(map[string]directory.Preset), stages: make(map[chat.AppID]*stage)}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	w.must(err)
 	w.server, err = server.New(ctx, server.Config{
