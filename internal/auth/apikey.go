@@ -79,7 +79,7 @@ func (w NewAPIKey) check() error {
 	case w.Name == "":
 		return chat.Refuse(chat.Invalid, `"name" is required`)
 	case len(w.Name) > MaxKeyName || !utf8.ValidString(w.Name) || strings.IndexByte(w.Name, 0) >= 0:
-		return chat.Refuse(chat.Invalid, `"name" must have at most %d bytes of valid UTF-8, without NUL`, MaxKeyName)
+		return chat.Refuse(chat.Invalid, `"name" must have at most %d bytes of valid UTF-8, without NUL`, MaxKeyName).Beyond("field_length")
 	case len(w.Scopes) == 0:
 		return chat.Refuse(chat.Invalid, `"scopes" must name at least one scope`)
 	}

@@ -97,7 +97,7 @@ func decideSend(c SendMessage, state State) (Event, error) {
 	}
 	if state.Wait > 0 && !state.Actor.Permissions.Moderate {
 		return Event{}, &Error{
-			Code: Limited, Message: "slow mode is on: wait a little before your next message", RetryAfter: state.Wait,
+			Code: Limited, Message: "slow mode is on: wait a little before your next message", RetryAfter: state.Wait, Limit: "slow_mode",
 		}
 	}
 	if len(c.ClientID) > MaxClientID {

@@ -39,7 +39,7 @@ func (r Rules) Check() error {
 		return Refuse(Invalid, `"chat.mode" must be one of EVERYONE, HOSTS, OFF`)
 	}
 	if r.SlowMode < 0 || r.SlowMode > MaxSlowMode || r.SlowMode%time.Second != 0 {
-		return Refuse(Invalid, `"chat.slow_mode_in_secs" must be a whole number from 0 to %d`, int(MaxSlowMode/time.Second))
+		return Refuse(Invalid, `"chat.slow_mode_in_secs" must be a whole number from 0 to %d`, int(MaxSlowMode/time.Second)).Beyond("field_range")
 	}
 	return nil
 }

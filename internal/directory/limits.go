@@ -96,7 +96,7 @@ func checkPicture(picture string) error {
 func checkKeepAlive(d time.Duration) error {
 	if d < time.Second || d > MaxKeepAlive || d%time.Second != 0 {
 		return chat.Refuse(chat.Invalid, `"session_keep_alive_time_in_secs" must be a whole number from 1 to %d`,
-			int(MaxKeepAlive/time.Second))
+			int(MaxKeepAlive/time.Second)).Beyond("field_range")
 	}
 	return nil
 }

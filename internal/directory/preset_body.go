@@ -246,7 +246,7 @@ func (b *PresetBody) check() error {
 		{"ui.design_tokens.spacing_base", ui.SpacingBase},
 	} {
 		if number.value < 0 || number.value > maxPresetNumber {
-			return chat.Refuse(chat.Invalid, "%q must be a whole number from 0 to %d", number.field, maxPresetNumber)
+			return chat.Refuse(chat.Invalid, "%q must be a whole number from 0 to %d", number.field, maxPresetNumber).Beyond("field_range")
 		}
 	}
 	if diff := bytes.TrimSpace(b.UI.ConfigDiff); len(diff) == 0 || string(diff) == "null" {
@@ -267,7 +267,7 @@ func (b *PresetBody) encode() (json.RawMessage, error) {
 		return nil, fmt.Errorf("encoding a preset: %w", err)
 	}
 	if len(encoded) > MaxPreset {
-		return nil, chat.Refuse(chat.Invalid, "a preset must have at most %d bytes", MaxPreset)
+		return nil, chat.Refuse(chat.Invalid, "a preset must have at most %d bytes", MaxPreset).Beyond("field_length")
 	}
 	if bytes.Contains(encoded, []byte(`\u0000`)) {
 		return nil, chat.Refuse(chat.Invalid, "a preset must not contain a NUL character")

@@ -109,7 +109,7 @@ func (t *Totals) count(i Item, n int) {
 // CheckStore tells whether a store may go by a name.
 func CheckStore(name string) error {
 	if name == "" || len(name) > MaxName {
-		return chat.Refuse(chat.Invalid, "the name of a store has 1 to %d bytes", MaxName)
+		return chat.Refuse(chat.Invalid, "the name of a store has 1 to %d bytes", MaxName).Beyond("store_name_length")
 	}
 	return chat.CheckString(name)
 }
@@ -123,13 +123,13 @@ func (w Write) check() error {
 		return chat.Refuse(chat.Forbidden, "the store %s stays empty: Parley has no plugins", Plugins)
 	}
 	if len(w.Pairs) == 0 || len(w.Pairs) > MaxPairs {
-		return chat.Refuse(chat.Invalid, "a write to a store names 1 to %d keys", MaxPairs)
+		return chat.Refuse(chat.Invalid, "a write to a store names 1 to %d keys", MaxPairs).Beyond("store_pairs")
 	}
 	seen := make(map[string]bool, len(w.Pairs))
 	for _, p := range w.Pairs {
 		switch {
 		case p.Key == "" || len(p.Key) > MaxName:
-			return chat.Refuse(chat.Invalid, "a key of a store has 1 to %d bytes", MaxName)
+			return chat.Refuse(chat.Invalid, "a key of a store has 1 to %d bytes", MaxName).Beyond("store_name_length")
 		case slices.Contains(inherited, p.Key):
 			return chat.Refuse(chat.Invalid, "a key of a store must not be %q", p.Key)
 		case seen[p.Key]:

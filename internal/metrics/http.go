@@ -4,12 +4,22 @@ import (
 	"io"
 	"net/http"
 	"sync/atomic"
+	"time"
+
+	"github.com/parley-chat/parley/internal/tally"
 )
 
-// HTTP counts requests by HTTP. The zero value is ready; it is safe for
-// concurrent use.
+// HTTP counts requests by HTTP. Make it with NewHTTP; it is safe for concurrent
+// use.
 type HTTP struct {
 	counts [len(surfaces)][len(classes)]atomic.Uint64
+	// took is how long requests of REST took, in nanoseconds.
+	took *tally.Histogram
+}
+
+// NewHTTP makes counts that are all zero.
+func NewHTTP() *HTTP {
+	return &HTTP{took: tally.NewHistogram(500e3, 1e6, 2.5e6, 5e6, 10e6, 25e6, 50e6, 100e6, 250e6, 500e6, 1e9, 2.5e9, 5e9, 10e9)}
 }
 
 // Surface is what a request is for.
@@ -30,7 +40,13 @@ var (
 func (h *HTTP) Count(s Surface, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		counted := &answer{ResponseWriter: w, status: http.StatusOK}
-		defer func() { h.counts[s][min(max(counted.status/100, 1), len(classes))-1].Add(1) }()
+		begun := time.Now()
+		defer func() {
+			h.counts[s][min(max(counted.status/100, 1), len(classes))-1].Add(1)
+			if s == REST {
+				h.took.Observe(int64(time.Since(begun)))
+			}
+		}()
 		next.ServeHTTP(counted, r)
 	})
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/parley-chat/parley/internal/edge/gate"
 	"github.com/parley-chat/parley/internal/edge/ice"
 	"github.com/parley-chat/parley/internal/edge/ws"
+	"github.com/parley-chat/parley/internal/follow/export"
+	"github.com/parley-chat/parley/internal/follow/webhook"
 	"github.com/parley-chat/parley/internal/groupcommit"
 	"github.com/parley-chat/parley/internal/journal"
 	"github.com/parley-chat/parley/internal/room"
@@ -41,6 +43,7 @@ type Store interface {
 	Reads() uint64
 	AccessCounts() (hits, misses uint64)
 	LiveSessions(context.Context) (int, error)
+	Backlog(context.Context) (sqlite.Backlog, error)
 }
 
 // Sources are the parts that have counted. All must be set.
@@ -50,6 +53,8 @@ type Sources struct {
 	Journal *journal.Counters
 	Store   Store
 	Uploads *upload.Counters
+	Exports *export.Counters
+	Courier *webhook.Courier
 	HTTP    *HTTP
 	Gate    func() gate.Stats
 	ICE     func() ice.Stats
@@ -121,11 +126,12 @@ type moment struct {
 	state    sqlite.State
 	space    sqlite.Space
 	sessions int
+	backlog  sqlite.Backlog
 	gate     gate.Stats
 	ice      ice.Stats
-	// spaceKnown and sessionsKnown are false where the looking failed: then
-	// nothing is shown rather than 0.
-	spaceKnown, sessionsKnown bool
+	// These are false where the looking failed: then nothing is shown rather
+	// than 0.
+	spaceKnown, sessionsKnown, backlogKnown bool
 }
 
 func look(s Sources) *moment {
@@ -140,6 +146,8 @@ func look(s Sources) *moment {
 	defer cancel()
 	m.sessions, err = s.Store.LiveSessions(ctx)
 	m.sessionsKnown = err == nil
+	m.backlog, err = s.Store.Backlog(ctx)
+	m.backlogKnown = err == nil
 	return m
 }
 

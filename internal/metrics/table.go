@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/parley-chat/parley/internal/room"
+	"github.com/parley-chat/parley/internal/store/sqlite"
 	"github.com/parley-chat/parley/internal/tally"
 )
 
@@ -46,6 +47,15 @@ func truth(of func(*moment) bool) func(*moment, put) {
 func words(of func(*moment) *tally.Words) func(*moment, put) {
 	return func(m *moment, put put) {
 		of(m).Each(func(word string, n uint64) { put(float64(n), word) })
+	}
+}
+
+// behind shows what waits, where that is known.
+func behind(of func(sqlite.Backlog) float64) func(*moment, put) {
+	return func(m *moment, put put) {
+		if m.backlogKnown {
+			put(of(m.backlog))
+		}
 	}
 }
 
@@ -316,6 +326,53 @@ var table = []family{
 		},
 	},
 
+	// what is told to others
+	{
+		name: "parley_webhook_attempts_total", kind: counter, labels: []string{"outcome"},
+		help: "Attempts to deliver something to a webhook: delivered, retried is one that failed and is made again, failed one that was the last.",
+		act:  "failed: the log names the webhook and the reason. retried: an endpoint is slow or down; nothing is lost for three days.",
+		read: func(m *moment, put put) {
+			put(float64(m.Courier.Delivered.Load()), "delivered")
+			put(float64(m.Courier.Retried.Load()), "retried")
+			put(float64(m.Courier.Failed.Load()), "failed")
+		},
+	},
+	{
+		name: "parley_webhook_deliveries_waiting", kind: gauge, help: "Deliveries on their way to webhooks that are enabled, those between two attempts included.",
+		act:  "Grows while an endpoint is down. With parley_webhook_overdue_seconds: more happens than endpoints take.",
+		read: behind(func(b sqlite.Backlog) float64 { return float64(b.Deliveries) }),
+	},
+	{
+		name: "parley_webhook_overdue_seconds", kind: gauge, help: "For how long the delivery has been due that has been so longest, 0 when none is.",
+		act:  "Seconds are usual. Minutes: an endpoint is too slow for what happens, since each is told one thing after the other.",
+		read: behind(func(b sqlite.Backlog) float64 { return b.Overdue.Seconds() }),
+	},
+	{
+		name: "parley_exports_total", kind: counter, labels: []string{"outcome"},
+		help: "Files of what was said in a session: made, kept were still good when asked for, failed.",
+		act:  "failed: see the log; the disk may be full. A session that has ended is tried again in 15 minutes.",
+		read: func(m *moment, put put) {
+			put(float64(m.Exports.Made.Load()), "made")
+			put(float64(m.Exports.Kept.Load()), "kept")
+			put(float64(m.Exports.Failed.Load()), "failed")
+		},
+	},
+	{
+		name: "parley_export_bytes_total", kind: counter, help: "Bytes of the files that were made of sessions.",
+		act:  "No action.",
+		read: number(func(m *moment) uint64 { return m.Exports.MadeBytes.Load() }),
+	},
+	{
+		name: "parley_export_downloads_total", kind: counter, help: "Files of sessions that were sent out.",
+		act:  "No action.",
+		read: number(func(m *moment) uint64 { return m.Exports.Read.Load() }),
+	},
+	{
+		name: "parley_exports_waiting", kind: gauge, help: "Sessions that have ended and whose file is not made yet.",
+		act:  "Above 0 for minutes: exports fail, or many long sessions have ended at once. See parley_exports_total.",
+		read: behind(func(b sqlite.Backlog) float64 { return float64(b.Sessions) }),
+	},
+
 	// what was refused or went wrong
 	{
 		name: "parley_limits_total", kind: counter, labels: []string{"limit"},
@@ -339,18 +396,25 @@ var table = []family{
 		},
 	},
 	{
+		name:   "parley_rest_seconds",
+		help:   "Time that requests to the API took, from their head to the end of the answer.",
+		act:    "Writing takes a commit: compare parley_commit_seconds. Else CPU, or a list with a search that reads much.",
+		spread: func(m *moment) (*tally.Histogram, float64) { return m.HTTP.took, nanoseconds },
+	},
+	{
 		name: "parley_http_connections", kind: gauge, help: "Open HTTP connections that are no sockets.",
 		act:  "At its bound (docs/limits.md) those that wait longest make room.",
 		read: number(func(m *moment) int { return m.gate.Open }),
 	},
 	{
 		name: "parley_http_connections_refused_total", kind: counter, labels: []string{"reason"},
-		help: "Connections and requests that found no room (full), came too often from one address (rate), or were closed while waiting, to make room (evicted).",
+		help: "Connections and requests that found no room (full), came too often from one address (rate), were closed while waiting, to make room (evicted), or did not send or take in time what they had to (slow).",
 		act:  "Somebody holds connections open or knocks too often. Behind a proxy, is --trusted-proxies set?",
 		read: func(m *moment, put put) {
 			put(float64(m.gate.Refused), "full")
 			put(float64(m.gate.TooFast), "rate")
 			put(float64(m.gate.Evicted), "evicted")
+			put(float64(m.gate.Slow), "slow")
 		},
 	},
 	{

@@ -248,11 +248,12 @@ func (f *Feed) takeLog(bufs [][]byte, limit uint64, size int) ([][]byte, int) {
 }
 
 // AwaitRoom holds up a reader whose answers pile up until some have gone out.
-func (f *Feed) AwaitRoom(ctx context.Context) error {
+// It tells whether it has.
+func (f *Feed) AwaitRoom(ctx context.Context) (held bool, err error) {
 	f.room.mu.Lock()
 	if f.closed != nil || f.answers <= maxAnswers {
 		f.room.mu.Unlock()
-		return nil //nolint:nilerr // closed is a state of the feed, which Next tells
+		return false, nil //nolint:nilerr // closed is a state of the feed, which Next tells
 	}
 	if f.drained == nil {
 		f.drained = make(chan struct{})
@@ -261,9 +262,9 @@ func (f *Feed) AwaitRoom(ctx context.Context) error {
 	f.room.mu.Unlock()
 	select {
 	case <-drained:
-		return nil
+		return true, nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return true, context.Cause(ctx)
 	}
 }
 

@@ -231,7 +231,7 @@ func TestAnswersThatPileUpHoldUpTheRequests(t *testing.T) {
 				ended, cancel := context.WithCancel(t.Context())
 				cancel()
 				n := 0
-				for n < most && a.AwaitRoom(ended) == nil {
+				for n < most && awaitRoom(ended, a) == nil {
 					a.Answer(answer)
 					n++
 				}
@@ -239,7 +239,7 @@ func TestAnswersThatPileUpHoldUpTheRequests(t *testing.T) {
 					t.Fatalf("%d answers of %d bytes wait, and the next request is read", n, len(answer))
 				}
 				free := make(chan error, 1)
-				go func() { free <- a.AwaitRoom(t.Context()) }()
+				go func() { free <- awaitRoom(t.Context(), a) }()
 				synctest.Wait()
 				select {
 				case <-free:
@@ -255,20 +255,29 @@ func TestAnswersThatPileUpHoldUpTheRequests(t *testing.T) {
 	}
 }
 
+// awaitRoom is AwaitRoom where it has to tell that it waited before it ends.
+func awaitRoom(ctx context.Context, c *Connection) error {
+	held, err := c.AwaitRoom(ctx)
+	if err != nil && !held {
+		return errors.New("it ended without having waited")
+	}
+	return err
+}
+
 func TestTheEndOfAFeedFreesWhoWaitsForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		a := w.join("a1")
 		a.Answer(make([]byte, maxAnswers+1))
 		free := make(chan error, 1)
-		go func() { free <- a.AwaitRoom(t.Context()) }()
+		go func() { free <- awaitRoom(t.Context(), a) }()
 		synctest.Wait()
 		a.Close(ClosedRestart)
 		if err := <-free; err != nil {
 			t.Error(err)
 		}
-		if err := a.AwaitRoom(t.Context()); err != nil {
-			t.Error(err)
+		if held, err := a.AwaitRoom(t.Context()); held || err != nil {
+			t.Errorf("held up: %v, %v", held, err)
 		}
 	})
 }

@@ -27,11 +27,11 @@ const DefaultMetricsAddr = "127.0.0.1:13478"
 type observed struct {
 	faults *fault.Guard
 	limits *tally.Words
-	http   metrics.HTTP
+	http   *metrics.HTTP
 }
 
 func newObserved(log *slog.Logger) *observed {
-	return &observed{faults: fault.New(log), limits: tally.NewWords(metrics.LimitNames...)}
+	return &observed{faults: fault.New(log), limits: tally.NewWords(metrics.LimitNames...), http: metrics.NewHTTP()}
 }
 
 // Operations answers what operators ask: /metrics in the form of Prometheus,
@@ -40,7 +40,7 @@ func (s *Server) Operations() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics.Handler(metrics.Sources{
 		Sockets: s.sockets.Counters(), Rooms: s.hub, Journal: s.journal.Counters(), Store: s.store, Uploads: s.uploads.Counters(),
-		HTTP: &s.observed.http, Gate: s.gate.Stats, ICE: s.ice.Stats,
+		Exports: s.exports.Counters(), Courier: s.courier, HTTP: s.observed.http, Gate: s.gate.Stats, ICE: s.ice.Stats,
 		Limits: s.observed.limits, Faults: s.observed.faults.Caught(), Ready: s.Ready, Version: version(),
 	}))
 	s.routeHealth(mux)

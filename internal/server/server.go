@@ -123,7 +123,7 @@ func (s *Server) build(ctx context.Context) error {
 	})
 	s.exports = export.New(export.Config{
 		Store: s.store, Blobs: blobs, Render: s.renderFiles, Key: keys.exports, BaseURL: strings.TrimRight(c.PublicURL, "/"),
-		Now: c.Now, Logger: c.Logger,
+		Now: c.Now, Logger: c.Logger, Limits: s.observed.limits,
 	})
 	codec := ws.Codec{Render: s.render, Faults: s.observed.faults}
 	s.hub = room.NewHub(room.Config{Stores: s.store, Now: c.Now, Logger: c.Logger, Faults: s.observed.faults}, codec, nil, s.store)

@@ -147,7 +147,7 @@ func (p Page) Offset() int { return (p.Page - 1) * p.Size }
 // Check refuses a search that no store can carry out.
 func (p Page) Check() error {
 	if len(p.Search) > MaxSearch {
-		return chat.Refuse(chat.Invalid, `"search" must have at most %d bytes`, MaxSearch)
+		return chat.Refuse(chat.Invalid, `"search" must have at most %d bytes`, MaxSearch).Beyond("search_length")
 	}
 	if !utf8.ValidString(p.Search) || strings.IndexByte(p.Search, 0) >= 0 {
 		return chat.Refuse(chat.Invalid, `"search" must be valid UTF-8 without NUL characters`)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -57,6 +58,7 @@ func (s *Service) writable(w http.ResponseWriter, r *http.Request) (Upload, bool
 		return Upload{}, false
 	}
 	if s.now().Unix() >= g.exp {
+		s.reached.Add("link_expired")
 		refuse(w, refusal{status: http.StatusForbidden, message: "this link has expired; ask for a new upload"})
 		return Upload{}, false
 	}
@@ -125,6 +127,9 @@ func (s *Service) receive(w http.ResponseWriter, r *http.Request, u Upload, key 
 		s.tooLarge(w, u)
 		return Bytes{}, false
 	case body.err != nil || ctx.Err() != nil:
+		if errors.Is(body.err, os.ErrDeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			s.reached.Add("slow_upload")
+		}
 		s.log.Debug("an upload was cut off", "upload", u.ID, "err", err)
 		refuse(w, badRequest("the file was cut off"))
 		return Bytes{}, false

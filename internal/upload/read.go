@@ -32,6 +32,7 @@ func (s *Service) read(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !ok:
 	case s.now().Unix() >= g.exp:
+		s.reached.Add("link_expired")
 		refuse(w, refusal{status: http.StatusForbidden, message: "this link has expired"})
 	case u.Bytes == nil:
 		refuse(w, refusal{status: http.StatusNotFound, message: "this file has not been uploaded yet"})

@@ -63,7 +63,7 @@ func (s *Service) create(w http.ResponseWriter, r *http.Request) (Upload, bool) 
 		refuse(w, refusal{status: http.StatusTooManyRequests, message: "too many uploads in a short time", retryAfter: wait})
 		return Upload{}, false
 	}
-	wish, ok := readWish(w, r)
+	wish, ok := s.readWish(w, r)
 	if !ok {
 		return Upload{}, false
 	}
@@ -152,9 +152,10 @@ type wish struct {
 }
 
 // readWish reads the body of a request, or answers what is wrong with it.
-func readWish(w http.ResponseWriter, r *http.Request) (wish, bool) {
+func (s *Service) readWish(w http.ResponseWriter, r *http.Request) (wish, bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBytes))
 	if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
+		s.reached.Add("body_size")
 		refuse(w, refusal{status: http.StatusRequestEntityTooLarge, message: "the request is too long"})
 		return wish{}, false
 	}

@@ -219,6 +219,7 @@ func (s *Service) failed(w http.ResponseWriter, r *http.Request, doing string, e
 		refuse(w, refusal{status: http.StatusServiceUnavailable, message: "the server is busy", retryAfter: time.Second})
 		return
 	case errors.Is(err, ErrCollected):
+		s.reached.Add("slow_upload")
 		refuse(w, refusal{status: http.StatusRequestTimeout, message: "the file took too long to arrive"})
 		return
 	}

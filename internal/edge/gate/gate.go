@@ -15,10 +15,12 @@ import (
 	"container/list"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 )
@@ -75,6 +77,9 @@ type Stats struct {
 	Refused uint64
 	// TooFast is how many came from an address that came too often.
 	TooFast uint64
+	// Slow is how many bodies did not come, and answers could not go, in the
+	// time there is for them.
+	Slow uint64
 }
 
 // Gate watches over the connections of one http.Server, whose ConnState and
@@ -129,7 +134,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		if !ok {
 			return inner, nil
 		}
-		c := &conn{TCPConn: tcp}
+		c := &conn{TCPConn: tcp, gate: l.gate}
 		if ip, ok := addressOf(tcp.RemoteAddr().String()); l.gate.enter(c, ip, ok) {
 			return c, nil
 		}
@@ -146,12 +151,32 @@ func (l *listener) Accept() (net.Conn, error) {
 // write.
 type conn struct {
 	*net.TCPConn
+	gate *Gate
 
 	// Guarded by the gate:
 	address *address      // nil where it has no bound of its own
 	all     *list.Element // in the gate's list of waiting ones
 	own     *list.Element // in its address's
 	left    bool
+}
+
+// Write notes where an answer cannot go. What a connection that has become a
+// socket does is nothing to the gate.
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.TCPConn.Write(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.gate.slow(c)
+	}
+	return n, err
+}
+
+// slow counts what was too slow on a connection.
+func (g *Gate) slow(c *conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if c == nil || !c.left {
+		g.stats.Slow++
+	}
 }
 
 // enter takes a new connection in, at the cost of the longest waiting one

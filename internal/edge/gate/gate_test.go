@@ -7,10 +7,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 )
@@ -91,14 +93,29 @@ func (d *door) status(c net.Conn) int {
 	return answer.StatusCode
 }
 
-// awaitOpen waits until so many connections count.
+// awaitOpen waits until so many connections count, awaitWaiting until so many
+// of them could make room.
 func (d *door) awaitOpen(n int) {
+	d.Helper()
+	d.await(n, "connections count", func() int { return d.gate.Stats().Open })
+}
+
+func (d *door) awaitWaiting(n int) {
+	d.Helper()
+	d.await(n, "connections wait", func() int {
+		d.gate.mu.Lock()
+		defer d.gate.mu.Unlock()
+		return d.gate.waiting.Len()
+	})
+}
+
+func (d *door) await(n int, what string, number func() int) {
 	d.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(20 * time.Second); d.gate.Stats().Open != n; <-tick.C {
+	for deadline := time.Now().Add(20 * time.Second); number() != n; <-tick.C {
 		if time.Now().After(deadline) {
-			d.Fatalf("%d connections count, want %d", d.gate.Stats().Open, n)
+			d.Fatalf("%d %s, want %d", number(), what, n)
 		}
 	}
 }
@@ -115,12 +132,10 @@ func TestWhoWaitsLongestMakesRoom(t *testing.T) {
 			var waiting []net.Conn
 			for i := range room {
 				waiting = append(waiting, d.say(test.says))
-				d.awaitOpen(i + 1) // in this order
-			}
-			if strings.HasSuffix(test.says, "\r\n") || strings.HasSuffix(test.says, "1") {
-				for range room {
+				if strings.HasSuffix(test.says, "\r\n") || strings.HasSuffix(test.says, "1") {
 					<-d.entered
 				}
+				d.awaitWaiting(i + 1) // in this order
 			}
 			if got := d.status(d.say(request("/", ""))); got != http.StatusOK {
 				t.Errorf("a newcomer is answered %d", got)
@@ -190,7 +205,7 @@ func TestEndedConnectionsDoNotCount(t *testing.T) {
 }
 
 // loopback gives a connection whose peer can be said to be anybody.
-func (d *door) loopback() *conn { return &conn{TCPConn: d.say("").(*net.TCPConn)} }
+func (d *door) loopback() *conn { return &conn{TCPConn: d.say("").(*net.TCPConn), gate: d.gate} }
 
 func TestAnAddressIsBoundedByItself(t *testing.T) {
 	d := open(t, Config{AddressConnections: 2, AddressBurst: 5, AddressRate: 0.001})
@@ -221,6 +236,47 @@ func TestAnAddressIsBoundedByItself(t *testing.T) {
 	if s := g.Stats(); s.TooFast != 1 || s.Refused != 1 {
 		t.Errorf("counted %+v", s)
 	}
+}
+
+func TestWhatIsTooSlowIsCounted(t *testing.T) {
+	for name, test := range map[string]struct {
+		path string
+		err  error
+		want uint64
+	}{
+		"a body that does not come":              {"/", os.ErrDeadlineExceeded, 1},
+		"a body that is cut off":                 {"/", io.ErrUnexpectedEOF, 0},
+		"a body that the handler watches itself": {"/watched", os.ErrDeadlineExceeded, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := open(t, Config{})
+			r := httptest.NewRequest(http.MethodPost, test.path, iotest.ErrReader(test.err))
+			d.gate.Handler(http.HandlerFunc(d.serve)).ServeHTTP(httptest.NewRecorder(), r)
+			if got := d.gate.Stats().Slow; got != test.want {
+				t.Errorf("counted %d, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAnAnswerThatCannotGoIsCounted(t *testing.T) {
+	d := open(t, Config{})
+	c := d.loopback()
+	write := func(want uint64) {
+		t.Helper()
+		if err := c.SetWriteDeadline(time.Unix(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write([]byte("x")); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("writing ended with %v", err)
+		}
+		if got := d.gate.Stats().Slow; got != want {
+			t.Errorf("counted %d, want %d", got, want)
+		}
+	}
+	write(1)
+	c.left = true // a socket now, which has limits of its own
+	write(1)
 }
 
 func TestQuietAddressesAreForgotten(t *testing.T) {

@@ -1,8 +1,11 @@
 package gate
 
 import (
+	"errors"
 	"io"
 	"net/http"
+	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -41,8 +44,12 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 			_ = connection.SetReadDeadline(time.Time{})
 			g.busy(c)
 		}
-		r.Body = &body{ReadCloser: r.Body, arrived: arrived}
-		next.ServeHTTP(&patient{ResponseWriter: w, busy: func() { g.busy(c) }}, r)
+		incoming := &body{ReadCloser: r.Body, arrived: arrived, late: func() { g.slow(c) }}
+		r.Body = incoming
+		next.ServeHTTP(&patient{ResponseWriter: w, busy: func() {
+			incoming.watched.Store(true)
+			g.busy(c)
+		}}, r)
 	})
 }
 
@@ -82,10 +89,11 @@ func (g *Gate) request(r *http.Request) (leave func(), refused bool) {
 	}, false
 }
 
-// body tells when it has arrived.
+// body tells when it has arrived, and when it has not in time.
 type body struct {
 	io.ReadCloser
-	arrived func()
+	arrived, late func()
+	watched       atomic.Bool // by the handler, see patient
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -93,6 +101,9 @@ func (b *body) Read(p []byte) (int, error) {
 	if err == io.EOF && b.arrived != nil {
 		b.arrived()
 		b.arrived = nil
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) && !b.watched.Load() {
+		b.late()
 	}
 	return n, err
 }

@@ -119,8 +119,10 @@ func (a *api) fail(ctx context.Context, what string, err error) *apiError {
 	case errors.Is(err, directory.ErrTaken):
 		return &apiError{status: http.StatusConflict, message: "the name is taken", final: true}
 	case errors.Is(err, auth.ErrTooManyKeys):
+		a.limits.Add("api_keys")
 		return &apiError{status: http.StatusConflict, message: fmt.Sprintf("there may be at most %d API keys", auth.MaxKeys), final: true}
 	case errors.Is(err, webhook.ErrTooMany):
+		a.limits.Add("webhooks")
 		return &apiError{
 			status: http.StatusConflict, message: fmt.Sprintf("an app may have at most %d webhooks", webhook.MaxPerApp), final: true,
 		}
@@ -169,12 +171,15 @@ const maxDetails = 5
 
 // translateRefusal gives the refusals that huma makes itself the same form as
 // all others. What was sent is not quoted.
-func translateRefusal(_ huma.Context, _ string, v any) (any, error) {
+func (a *api) translateRefusal(_ huma.Context, _ string, v any) (any, error) {
 	model, ok := v.(*huma.ErrorModel)
 	if !ok {
 		return v, nil
 	}
 	status := officialStatus(model.Status)
+	if status == http.StatusRequestEntityTooLarge {
+		a.limits.Add("body_size")
+	}
 	if status >= http.StatusInternalServerError {
 		return &apiError{status: status, message: "internal error"}, nil
 	}

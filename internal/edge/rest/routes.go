@@ -225,7 +225,7 @@ func (a *api) description() huma.Config {
 		// Errors go by the second name.
 		Formats:       map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},
 		DefaultFormat: "application/json",
-		Transformers:  []huma.Transformer{translateRefusal},
+		Transformers:  []huma.Transformer{a.translateRefusal},
 	}
 	config.AllowAdditionalPropertiesByDefault = true
 	return config

@@ -76,11 +76,14 @@ const (
 	historyRequest
 	pageRequest
 	broadcastRequest
+	storeRequest
+	kickRequest
 )
 
 var requestNames = [...]string{
 	otherRequest: "other", joinRequest: "join", sendRequest: "send", editRequest: "edit", deleteRequest: "delete",
 	pinRequest: "pin", historyRequest: "history", pageRequest: "page", broadcastRequest: "broadcast",
+	storeRequest: "store", kickRequest: "kick",
 }
 
 // kinds tells how requests are counted; others are otherRequest. Private sends
@@ -96,6 +99,11 @@ var kinds = map[protocol.Event]int{
 	protocol.GetPaginatedMessages: pageRequest,
 	protocol.BroadcastMessage:     broadcastRequest,
 	protocol.BroadcastToEntity:    broadcastRequest,
+	protocol.StoreInsertKeys:      storeRequest,
+	protocol.StoreDeleteKeys:      storeRequest,
+	protocol.StoreDelete:          storeRequest,
+	protocol.Kick:                 kickRequest,
+	protocol.KickAll:              kickRequest,
 }
 
 // stored tells whether requests of this kind end with a commit, and not when

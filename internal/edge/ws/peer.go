@@ -175,7 +175,11 @@ func (p *peer) read(ctx context.Context) error {
 		} else {
 			p.handle(ctx, data)
 		}
-		if err := p.feed.AwaitRoom(ctx); err != nil {
+		held, err := p.feed.AwaitRoom(ctx)
+		if held {
+			p.server.Limits.Add("pending_answers")
+		}
+		if err != nil {
 			return err
 		}
 	}

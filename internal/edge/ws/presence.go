@@ -51,7 +51,7 @@ func (p *peer) getRoomPeersInfo(_ context.Context, req request) error {
 	case text == "" && limit == 0 && offset == 0:
 		slot, peers = p.room.Present(p.feed)
 	case len(text) > longestSearch || !utf8.ValidString(text):
-		return chat.Refuse(chat.Invalid, "peers are searched for by at most %d bytes", longestSearch)
+		return chat.Refuse(chat.Invalid, "peers are searched for by at most %d bytes", longestSearch).Beyond("search_length")
 	case limit < 0 || offset < 0:
 		return chat.Refuse(chat.Invalid, "the page of peers is out of range")
 	default:

@@ -32,7 +32,7 @@ func (p *peer) search(ctx context.Context, req request) error {
 	case m.GetChannelId() != "":
 		return chat.Refuse(chat.NotFound, noChannels)
 	case strings.TrimSpace(term) == "" || len(m.GetSearchTerm()) > maxSearchTerm:
-		return chat.Refuse(chat.Invalid, "what to search for has 1 to %d bytes", maxSearchTerm)
+		return chat.Refuse(chat.Invalid, "what to search for has 1 to %d bytes", maxSearchTerm).Beyond("search_length")
 	}
 	if err := p.rates.takeFind(); err != nil {
 		return err

@@ -16,12 +16,14 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/uuid/v5"
 
 	"github.com/parley-chat/parley/internal/blob"
 	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/tally"
 )
 
 // Format is a form of the file.
@@ -101,7 +103,7 @@ type Store interface {
 	ToldEnded(ctx context.Context, id chat.SessionID, app chat.AppID, body []byte, now time.Time) error
 }
 
-// Config is what a Service is made of. All but Logger must be set.
+// Config is what a Service is made of. All without a default must be set.
 type Config struct {
 	Store Store
 	Blobs blob.Store
@@ -116,6 +118,8 @@ type Config struct {
 	Now      func() time.Time
 	// Logger. Default: nothing is logged.
 	Logger *slog.Logger
+	// Limits counts which limits were reached. Default: nobody counts.
+	Limits *tally.Words
 }
 
 // Times and bounds of exports.
@@ -140,9 +144,24 @@ type Service struct {
 	Config
 	slots chan struct{}
 
+	counts Counters
+
 	mu    sync.Mutex
 	locks map[making]*lock
 }
+
+// Counters counts what became of files, since the start.
+type Counters struct {
+	// Made are files that were made, of MadeBytes together, Kept those that were
+	// still good when they were asked for, and Failed those that could not be
+	// made.
+	Made, MadeBytes, Kept, Failed atomic.Uint64
+	// Read are files sent out.
+	Read atomic.Uint64
+}
+
+// Counters gives the counts, which go on.
+func (s *Service) Counters() *Counters { return &s.counts }
 
 // lock is held by who makes a file; holders counts those too who wait for it.
 type lock struct {
@@ -206,10 +225,17 @@ func (s *Service) Dump(ctx context.Context, id chat.SessionID, format Format) (S
 		return Session{}, Dump{}, err
 	}
 	if now := s.Now(); ok && known.Revision == session.Revision && now.Before(known.MadeAt.Add(keptFor)) && !now.Before(known.MadeAt) {
+		s.counts.Kept.Add(1)
 		return session, known, nil
 	}
 	made, err := s.make(ctx, session, format)
-	return session, made, err
+	if err != nil {
+		s.counts.Failed.Add(1)
+		return session, made, err
+	}
+	s.counts.Made.Add(1)
+	s.counts.MadeBytes.Add(uint64(made.Size))
+	return session, made, nil
 }
 
 // lock lets one at a time make a file, and gives what unlocks it.

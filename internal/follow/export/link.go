@@ -92,6 +92,7 @@ func (s *Service) check(r *http.Request) (id chat.SessionID, format Format, prob
 		return "", "", bad
 	}
 	if until, err := strconv.ParseInt(exp, 10, 64); err != nil || s.Now().Unix() >= until {
+		s.Limits.Add("link_expired")
 		return "", "", "this link has expired"
 	}
 	return id, format, ""
@@ -110,6 +111,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, id chat.SessionI
 		return err
 	}
 	defer file.Close()
+	s.counts.Read.Add(1)
 	h := w.Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8")
 	h.Set("Content-Disposition", `attachment; filename="`+string(id)+`.csv"`)

@@ -183,7 +183,7 @@ func (s *Service) check(w Webhook) error {
 	case w.Name == "":
 		return chat.Refuse(chat.Invalid, `"name" is required`)
 	case len(w.Name) > MaxName || !utf8.ValidString(w.Name) || strings.IndexByte(w.Name, 0) >= 0:
-		return chat.Refuse(chat.Invalid, `"name" must have at most %d bytes of valid UTF-8, without NUL`, MaxName)
+		return chat.Refuse(chat.Invalid, `"name" must have at most %d bytes of valid UTF-8, without NUL`, MaxName).Beyond("field_length")
 	case len(w.Events) == 0:
 		return chat.Refuse(chat.Invalid, `"events" must name at least one event`)
 	}
@@ -211,7 +211,7 @@ func (s *Service) checkURL(text string) error {
 	}
 	u, err := url.Parse(text)
 	if err != nil || len(text) > MaxURL || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
-		return chat.Refuse(chat.Invalid, `"url" must be an http or https URL of at most %d bytes`, MaxURL)
+		return chat.Refuse(chat.Invalid, `"url" must be an http or https URL of at most %d bytes`, MaxURL).Beyond("field_length")
 	}
 	if u.User != nil {
 		return chat.Refuse(chat.Invalid, `"url" must not hold a name or a password`)

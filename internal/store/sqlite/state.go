@@ -78,6 +78,27 @@ func (db *DB) LiveSessions(ctx context.Context) (int, error) {
 	return n, err
 }
 
+// Backlog is what happened and is still to be told.
+type Backlog struct {
+	// Deliveries wait for the webhooks that are enabled, and Overdue is for how
+	// long the one has been due that has been so longest.
+	Deliveries int
+	Overdue    time.Duration
+	// Sessions have ended, and their chat is not ready yet.
+	Sessions int
+}
+
+// Backlog looks at what waits.
+func (db *DB) Backlog(ctx context.Context) (Backlog, error) {
+	var b Backlog
+	now := db.config.Now()
+	due := now.UnixMilli()
+	err := db.queryRow(ctx, `SELECT count(d.no), min(COALESCE(min(d.due_at), ?1), ?1), (SELECT count(*) FROM ended_sessions)
+		FROM webhooks w JOIN deliveries d ON d.webhook = w.id WHERE w.enabled AND d.due_at IS NOT NULL`, []any{due}, &b.Deliveries, &due, &b.Sessions)
+	b.Overdue = now.Sub(fromMilli(due)).Truncate(time.Millisecond)
+	return b, classify(err)
+}
+
 // reported remembers which damaged rows have been told of, so that the log
 // tells of each once and not each time it is asked for.
 type reported struct {
