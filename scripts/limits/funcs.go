@@ -8,17 +8,37 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/parley-chat/parley/internal/metrics"
 )
 
 // funcs are what the template may call. Each names constants and gives words.
 func (s *source) funcs() template.FuncMap {
 	return template.FuncMap{
 		"count": s.count, "bytes": s.bytes, "time": s.time, "rate": s.rate, "says": s.says, "flag": s.flag,
+		"limit": limit, "metric": metric,
 	}
+}
+
+// limit gives the name by which it is counted that a limit was reached.
+func limit(name string) (string, error) {
+	if !slices.Contains(metrics.LimitNames, name) {
+		return "", fmt.Errorf("internal/metrics/limits.go has no limit %q", name)
+	}
+	return "`" + name + "`", nil
+}
+
+// metric gives the name of a metric.
+func metric(name string) (string, error) {
+	if !slices.ContainsFunc(metrics.Families(), func(f metrics.Family) bool { return f.Name == name }) {
+		return "", fmt.Errorf("internal/metrics/table.go has no metric %q", name)
+	}
+	return "`" + name + "`", nil
 }
 
 // count gives a number, with commas.

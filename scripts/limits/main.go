@@ -6,7 +6,8 @@
 // {{bytes "chat.MaxPayloadBytes"}}; packages are looked for below internal and
 // then at the top. What clients read is quoted by {{says}}, which fails when
 // the package has no such sentence. A digit in a cell for bounds that comes
-// from nowhere fails, too.
+// from nowhere fails, too, and so does a row that does not say how operators see
+// that its bound is reached.
 package main
 
 import (
@@ -67,7 +68,7 @@ var (
 // "Bound", outside of actions and of what is marked as code.
 func check(page string) error {
 	var errs []error
-	column := -1
+	column, width := -1, 0
 	for number, line := range strings.Split(page, "\n") {
 		if !strings.HasPrefix(line, "|") {
 			column = -1
@@ -84,10 +85,17 @@ func check(page string) error {
 			if column < 0 {
 				errs = append(errs, fmt.Errorf("line %d: a table without a column for bounds", number+1))
 			}
+			if width = len(cells); strings.TrimSpace(cells[width-2]) != "Counted as" {
+				errs = append(errs, fmt.Errorf("line %d: a table whose last column is not \"Counted as\"", number+1))
+			}
 			continue
 		}
 		if column >= len(cells) {
 			errs = append(errs, fmt.Errorf("line %d: a row without a bound", number+1))
+			continue
+		}
+		if strings.TrimSpace(cells[len(cells)-2]) == "" || len(cells) != width {
+			errs = append(errs, fmt.Errorf("line %d: a row that does not say by which metric it is counted; a dash if by none", number+1))
 			continue
 		}
 		rest := cells[column]

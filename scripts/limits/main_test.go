@@ -2,10 +2,15 @@ package main
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/parley-chat/parley/internal/metrics"
 )
 
 const top = "../.."
@@ -29,7 +34,11 @@ func TestThePageIsUpToDate(t *testing.T) {
 
 // row gives a page of one row.
 func row(what, bound, seen string) string {
-	return "| What | Bound | Seen |\n| --- | --- | --- |\n| " + what + " | " + bound + " | " + seen + " |\n"
+	return counted(what, bound, seen, "–")
+}
+
+func counted(what, bound, seen, as string) string {
+	return "| What | Bound | Seen | Counted as |\n| --- | --- | --- | --- |\n| " + what + " | " + bound + " | " + seen + " | " + as + " |\n"
 }
 
 func TestBoundsComeFromTheCode(t *testing.T) {
@@ -67,20 +76,62 @@ func TestBoundsComeFromTheCode(t *testing.T) {
 	}
 }
 
+func TestEveryCountedLimitIsOnThePage(t *testing.T) {
+	beyond := map[string]bool{"client_id_length": true} // nothing on the wire reaches it
+	for _, name := range metrics.LimitNames {
+		if !strings.Contains(page, `{{limit "`+name+`"}}`) && !beyond[name] {
+			t.Errorf("%s is counted, and no row of limits.md.tmpl names it", name)
+		}
+	}
+}
+
+var countedInCode = regexp.MustCompile(`(?:Beyond\(|\bLimit: +|[lL]imits\.Add\(|reached\.Add\()"([^"]+)"`)
+
+// A name that is not foreseen would count as one among others.
+func TestTheCodeCountsByNamesOfThePage(t *testing.T) {
+	var all strings.Builder
+	err := filepath.WalkDir(filepath.Join(top, "internal"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasSuffix(path, "metrics/limits.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		all.Write(text)
+		for _, found := range countedInCode.FindAllSubmatch(text, -1) {
+			if name := string(found[1]); !slices.Contains(metrics.LimitNames, name) {
+				t.Errorf("%s counts by the limit %q, which internal/metrics/limits.go does not have", path, name)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range metrics.LimitNames {
+		if !strings.Contains(all.String(), `"`+name+`"`) {
+			t.Errorf("nothing counts %s", name)
+		}
+	}
+}
+
 func TestWhatTheCodeDoesNotSayIsRefused(t *testing.T) {
 	for name, test := range map[string]struct{ page, complaint string }{
-		"a number by hand":       {row("it", "20", ""), "does not come from the code"},
-		"a number in words":      {row("it", "{{count \"chat.MaxClientID\"}}, two of them", ""), "does not come from the code"},
-		"no bounds":              {"| What | Seen |\n| --- | --- |\n", "without a column for bounds"},
-		"no such constant":       {row("it", `{{count "chat.MaxNothing"}}`, ""), "no constant"},
-		"a variable":             {row("it", `{{count "room.ClosedBehind"}}`, ""), "no constant"},
-		"no such package":        {row("it", `{{count "chats.MaxTextUnits"}}`, ""), "no package"},
-		"no length of time":      {row("it", `{{time "chat.MaxTextUnits"}}`, ""), "no length of time"},
-		"a sentence of nobody":   {row("it", "", `{{says "chat" "hello"}}`), "does not say"},
-		"a sentence of others":   {row("it", "", `{{says "room" "there is no such message"}}`), "does not say"},
-		"too few values":         {row("it", "", `{{says "chat" "a text message may have at most %d characters"}}`), "other values"},
-		"no such flag":           {row("it", `{{flag "max-words" "chat.MaxTextUnits"}}`, ""), "no flag"},
-		"a flag that says other": {row("it", `{{flag "max-upload" "chat.MaxTextUnits"}}`, ""), "--max-upload"},
+		"a number by hand":            {row("it", "20", ""), "does not come from the code"},
+		"a number in words":           {row("it", "{{count \"chat.MaxClientID\"}}, two of them", ""), "does not come from the code"},
+		"no bounds":                   {"| What | Seen |\n| --- | --- |\n", "without a column for bounds"},
+		"no such constant":            {row("it", `{{count "chat.MaxNothing"}}`, ""), "no constant"},
+		"a table that is not counted": {"| What | Bound |\n| --- | --- |\n", "Counted as"},
+		"a row that is not counted":   {counted("it", "", "", ""), "by which metric"},
+		"a row that is too short":     {"| What | Bound | Counted as |\n| --- | --- | --- |\n| it | – |\n", "by which metric"},
+		"no such limit":               {counted("it", "", "", `{{limit "patience"}}`), "no limit"},
+		"no such metric":              {counted("it", "", "", `{{metric "parley_patience_total"}}`), "no metric"},
+		"a variable":                  {row("it", `{{count "room.ClosedBehind"}}`, ""), "no constant"},
+		"no such package":             {row("it", `{{count "chats.MaxTextUnits"}}`, ""), "no package"},
+		"no length of time":           {row("it", `{{time "chat.MaxTextUnits"}}`, ""), "no length of time"},
+		"a sentence of nobody":        {row("it", "", `{{says "chat" "hello"}}`), "does not say"},
+		"a sentence of others":        {row("it", "", `{{says "room" "there is no such message"}}`), "does not say"},
+		"too few values":              {row("it", "", `{{says "chat" "a text message may have at most %d characters"}}`), "other values"},
+		"no such flag":                {row("it", `{{flag "max-words" "chat.MaxTextUnits"}}`, ""), "no flag"},
+		"a flag that says other":      {row("it", `{{flag "max-upload" "chat.MaxTextUnits"}}`, ""), "--max-upload"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := generate(tree, test.page)

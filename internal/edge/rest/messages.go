@@ -68,6 +68,10 @@ type cursors struct {
 
 func (a *api) listMessages(ctx context.Context, in *listMessagesInput) (messagePage, error) {
 	var none messagePage
+	if len(in.Text) > maxTerm {
+		a.limits.Add("search_length")
+		return none, badRequest(`"q" may have at most %d bytes`, maxTerm)
+	}
 	l, err := in.listing()
 	if err != nil {
 		return none, err
@@ -94,9 +98,6 @@ func (in *listMessagesInput) listing() (journal.Listing, error) {
 	l := journal.Listing{
 		Meeting: chat.MeetingID(in.MeetingID), Limit: in.Limit, Pinned: in.Pinned, Text: in.Text, Forward: in.Order == "asc",
 		Private: slices.Contains(in.Include, includePrivate), Deleted: slices.Contains(in.Include, includeDeleted),
-	}
-	if len(in.Text) > maxTerm {
-		return l, badRequest(`"q" may have at most %d bytes`, maxTerm)
 	}
 	for _, t := range in.Types {
 		l.Kinds = append(l.Kinds, kindOf[t])
