@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -55,6 +56,15 @@ func TestReadyOnceRestoredAndUntilStopping(t *testing.T) {
 	want("while it stops", "not ready: the server is stopping", http.StatusServiceUnavailable)
 	if err := finish(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAStopWhileItStartsIsNoFailure(t *testing.T) {
+	s := newServer(t, Config{})
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if err := s.Run(stopped); err != nil {
+		t.Errorf("it ended with %v", err)
 	}
 }
 

@@ -260,7 +260,10 @@ func (s *Server) start(ctx context.Context) (finish func() error, err error) {
 	if s.operators != nil {
 		work.Go(func() { s.serveOperators(background) })
 	}
-	if err := s.hub.Restore(ctx); err != nil {
+	switch err := s.hub.Restore(ctx); {
+	case err != nil && ctx.Err() != nil: // stopped before it had started
+		return finish, nil
+	case err != nil:
 		return finish, fmt.Errorf("restoring the live sessions: %w", err)
 	}
 	s.health.restored.Store(true)
