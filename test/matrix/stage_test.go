@@ -13,6 +13,7 @@ import (
 type stage struct {
 	*world
 	meeting    chat.MeetingID
+	aliceIs    person
 	alice, bob *peer.Peer
 	text       string
 }
@@ -24,7 +25,8 @@ func (w *world) newStage(app chat.AppID) *stage {
 	if app == w.other.ID {
 		s.text = foreign
 	}
-	s.alice = w.join(w.invite(app, s.meeting, "group_call_host"))
+	s.aliceIs = w.invite(app, s.meeting, "group_call_host")
+	s.alice = w.join(s.aliceIs)
 	s.bob = w.join(w.invite(app, s.meeting, "group_call_host"))
 	return s
 }

@@ -42,7 +42,10 @@ type world struct {
 	homely     chat.MeetingID
 	master     string // a key for everything
 	stages     map[chat.AppID]*stage
-	ahead      atomic.Int64
+	// Stages that are in the way of events, in either app.
+	elsewhere, foreign *stage
+	theirs             string // a link to a file of elsewhere
+	ahead              atomic.Int64
 }
 
 const foreign = "foreign"
