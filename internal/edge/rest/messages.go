@@ -208,9 +208,12 @@ func cursorTime(field, text string) (int64, error) {
 // mayInclude refuses what a key has no scope for.
 func mayInclude(ctx context.Context, private, deleted bool) error {
 	key := callerOf(ctx).key
-	for scope, wanted := range map[auth.Scope]bool{auth.PrivateRead: private, auth.Compliance: deleted} {
-		if wanted && !key.May(scope) {
-			return &apiError{status: http.StatusForbidden, message: fmt.Sprintf("this API key has not the scope %q", scope)}
+	for _, needs := range []struct {
+		scope  auth.Scope
+		wanted bool
+	}{{auth.PrivateRead, private}, {auth.Compliance, deleted}} {
+		if needs.wanted && !key.May(needs.scope) {
+			return &apiError{status: http.StatusForbidden, message: fmt.Sprintf("this API key has not the scope %q", needs.scope)}
 		}
 	}
 	return nil
