@@ -54,7 +54,8 @@ type Store interface {
 	// Kick takes peers out of the live session, if by whom it is done may do so.
 	// It does all of it or nothing. Whoever had to be let in has to be again.
 	Kick(ctx context.Context, k Kick, now time.Time) (Gone, error)
-	// KickAll takes all peers out of the live session and ends it at once.
+	// KickAll takes all peers out of the live session and ends it at once. In a
+	// meeting that is closed, the operator alone may do this or kick.
 	KickAll(ctx context.Context, meeting chat.MeetingID, by *chat.Actor, now time.Time) (Gone, error)
 	// End ends the sessions whose time has come, and tells how many. One whose
 	// time is further away than the meeting's keep-alive, because the clock was

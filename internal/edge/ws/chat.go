@@ -16,6 +16,9 @@ type handler struct {
 	do func(*peer, context.Context, request) error
 	// joined says that the peer must have joined.
 	joined bool
+	// known says that it goes by what the room knows of the peer, and not by the
+	// directory or the store: the room has to be up to date.
+	known bool
 	// waiting, where there is one, answers a peer that waits to be let in.
 	waiting func(*peer, context.Context, request) error
 }
@@ -24,33 +27,33 @@ type handler struct {
 var handlers = map[protocol.Event]handler{
 	protocol.JoinRoom:                {do: (*peer).joinRoom},
 	protocol.LeaveRoom:               {do: (*peer).leaveRoom, joined: true},
-	protocol.GetPeerInfo:             {do: (*peer).getPeerInfo, joined: true},
-	protocol.GetRoomInfo:             {do: (*peer).getRoomInfo, joined: true, waiting: (*peer).waitingRoomInfo},
-	protocol.GetRoomPeersInfo:        {do: (*peer).getRoomPeersInfo, joined: true, waiting: (*peer).nobodyHere},
-	protocol.GetConnectedRoomsDump:   {do: (*peer).getConnectedRooms, joined: true},
+	protocol.GetPeerInfo:             {do: (*peer).getPeerInfo, joined: true, known: true},
+	protocol.GetRoomInfo:             {do: (*peer).getRoomInfo, joined: true, known: true, waiting: (*peer).waitingRoomInfo},
+	protocol.GetRoomPeersInfo:        {do: (*peer).getRoomPeersInfo, joined: true, known: true, waiting: (*peer).nobodyHere},
+	protocol.GetConnectedRoomsDump:   {do: (*peer).getConnectedRooms, joined: true, known: true},
 	protocol.GetAllAddedParticipants: {do: (*peer).getAllAddedParticipants, joined: true},
 	protocol.Kick:                    {do: (*peer).kick, joined: true},
 	protocol.KickAll:                 {do: (*peer).kickAll, joined: true},
 	protocol.GetStagePeers:           {do: (*peer).answerEmpty},
 	protocol.GetStageRequests:        {do: (*peer).answerEmpty},
 	protocol.GetRoomStageState:       {do: (*peer).answerEmpty},
-	protocol.GetWaitingRoomRequests:  {do: (*peer).getWaiting, joined: true, waiting: (*peer).answerEmpty},
+	protocol.GetWaitingRoomRequests:  {do: (*peer).getWaiting, joined: true, known: true, waiting: (*peer).answerEmpty},
 	protocol.AcceptWaiting:           {do: (*peer).acceptWaiting, joined: true},
 	protocol.DenyWaiting:             {do: (*peer).denyWaiting, joined: true},
 	protocol.GetPlugins:              {do: (*peer).answerEmpty},
 	protocol.GetPolls:                {do: (*peer).answerEmpty},
-	protocol.StoreGetKeys:            {do: (*peer).storeGetKeys},
+	protocol.StoreGetKeys:            {do: (*peer).storeGetKeys, known: true},
 	protocol.StoreInsertKeys:         {do: (*peer).storeInsertKeys, joined: true},
 	protocol.StoreDeleteKeys:         {do: (*peer).storeDeleteKeys, joined: true},
 
 	protocol.SearchChannelMessages: {do: (*peer).search, joined: true},
 	protocol.GetAllChatChannels:    {do: (*peer).answerEmpty},
 
-	protocol.BroadcastMessage:  {do: (*peer).broadcast, joined: true},
-	protocol.BroadcastToEntity: {do: (*peer).broadcastTo, joined: true},
+	protocol.BroadcastMessage:  {do: (*peer).broadcast, joined: true, known: true},
+	protocol.BroadcastToEntity: {do: (*peer).broadcastTo, joined: true, known: true},
 
-	protocol.GetUserPresets:   {do: (*peer).getUserPresets, joined: true},
-	protocol.UpdateUserPreset: {do: (*peer).updateUserPreset, joined: true},
+	protocol.GetUserPresets:   {do: (*peer).getUserPresets, joined: true, known: true},
+	protocol.UpdateUserPreset: {do: (*peer).updateUserPreset, joined: true, known: true},
 
 	protocol.GetMessages:          {do: (*peer).getMessages, joined: true, waiting: (*peer).noMessages},
 	protocol.GetPaginatedMessages: {do: (*peer).getPage, joined: true},

@@ -47,6 +47,9 @@ type peer struct {
 	pending    *semaphore.Weighted
 	transports map[string]transportState
 	asked      []string // the stores asked for before joining
+	// looked is the number of changes of the directory as of which the room is
+	// known to be up to date about this peer.
+	looked uint64
 }
 
 // serve runs a connection until it ends. changes is the number of changes of
@@ -66,6 +69,7 @@ func (s *Server) serve(conn *transport.Conn, info room.Info, access directory.Ac
 		s.look(hint{meeting: access.Meeting.ID, participant: info.Participant})
 	}
 	p := s.newPeer(conn, connection, info, access)
+	p.looked = changes
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
@@ -243,7 +247,34 @@ func (p *peer) guard(ctx context.Context, h handler, req request) (err error) {
 			err = chat.Refuse(chat.Internal, "internal error")
 		}
 	}()
+	if h.known {
+		if err := p.lookUp(ctx); err != nil {
+			return err
+		}
+	}
 	return h.do(p, ctx, req)
+}
+
+// lookUp makes the room know what the peer may do at this moment, if the
+// directory has changed since it was last looked at. The room hears of each
+// change by itself, and soon; but a request may be faster, and what is forbidden
+// is forbidden from the moment in which the change was answered.
+func (p *peer) lookUp(ctx context.Context) error {
+	made := p.server.changes.made.Load()
+	if made == p.looked {
+		return nil
+	}
+	found, err := p.server.revise(ctx, p.room, p.access.Meeting.ID, p.info.Participant)
+	switch {
+	case err != nil:
+		return err
+	case found == nothing:
+		return chat.Refuse(chat.Unauthorized, "you are no longer a participant of this meeting")
+	case found == closed:
+		return chat.Refuse(chat.Forbidden, "the meeting is closed")
+	}
+	p.looked = made
+	return nil
 }
 
 // request is a frame that a peer has sent.

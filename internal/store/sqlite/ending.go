@@ -89,6 +89,9 @@ func (tx *Tx) kickable(meeting chat.MeetingID, by *chat.Actor) (*journal.Head, e
 		return nil, err
 	}
 	if by != nil {
+		if !h.Active { // whoever is there is sent out anyway
+			return nil, chat.Refuse(chat.Forbidden, "the meeting is closed")
+		}
 		p, err := tx.Participant(meeting, by.Participant)
 		if err != nil {
 			return nil, err
