@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloudflare/cloudflare-go/v7/realtime_kit"
-
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/session"
 )
@@ -195,48 +193,4 @@ func TestWhatAChatServerHasNotIsSaid(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestOfficialGoClientReadsSessions(t *testing.T) {
-	f := start(t)
-	a := f.attend(forms()[0], "Standup", 2)
-	client := f.official(t, f.app.token)
-	ctx, app := t.Context(), string(f.app.ID)
-
-	var list realtime_kit.SessionGetSessionsParams
-	set(&list.AccountID.Value, &list.AccountID.Present, account)
-	listed, err := client.Sessions.GetSessions(ctx, app, list)
-	if err != nil || len(listed.Data.Sessions) != 1 || listed.Data.Sessions[0].ID != a.session || listed.Data.Sessions[0].LiveParticipants != 2 {
-		t.Errorf("listed %+v, %v", listed, err)
-	}
-	var get realtime_kit.SessionGetSessionDetailsParams
-	set(&get.AccountID.Value, &get.AccountID.Present, account)
-	got, err := client.Sessions.GetSessionDetails(ctx, app, a.session, get)
-	if err != nil || got.Data.ID != a.session || got.Data.AssociatedID != a.meeting {
-		t.Errorf("got %+v, %v", got, err)
-	}
-	var peers realtime_kit.SessionGetSessionParticipantsParams
-	set(&peers.AccountID.Value, &peers.AccountID.Present, account)
-	there, err := client.Sessions.GetSessionParticipants(ctx, app, a.session, peers)
-	if err != nil || len(there.Data.Participants) != 2 || there.Data.Participants[0].UserID == "" {
-		t.Errorf("there were %+v, %v", there, err)
-	}
-	var link realtime_kit.SessionGetSessionChatParams
-	set(&link.AccountID.Value, &link.AccountID.Present, account)
-	chatLink, err := client.Sessions.GetSessionChat(ctx, app, a.session, link)
-	if err != nil || chatLink.Data.ChatDownloadURL == "" || chatLink.Data.ChatDownloadURLExpiry == "" {
-		t.Errorf("the link is %+v, %v", chatLink, err)
-	}
-	var active realtime_kit.ActiveSessionGetActiveSessionParams
-	set(&active.AccountID.Value, &active.AccountID.Present, account)
-	live, err := client.ActiveSession.GetActiveSession(ctx, app, a.meeting, active)
-	if err != nil || live.Data.ID != a.session {
-		t.Errorf("live is %+v, %v", live, err)
-	}
-	var all realtime_kit.ActiveSessionKickAllParticipantsParams
-	set(&all.AccountID.Value, &all.AccountID.Present, account)
-	kicked, err := client.ActiveSession.KickAllParticipants(ctx, app, a.meeting, all)
-	if err != nil || kicked.Data.KickedParticipantsCount != 2 {
-		t.Errorf("kicked %+v, %v", kicked, err)
-	}
 }

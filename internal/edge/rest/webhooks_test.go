@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/cloudflare/cloudflare-go/v7/realtime_kit"
 )
 
 func TestWebhooksCanBeMadeListedChangedAndDeleted(t *testing.T) {
@@ -75,34 +73,4 @@ func TestBadWebhooksAreRefused(t *testing.T) {
 			t.Errorf("after all that it is %v", got)
 		}
 	})
-}
-
-func TestOfficialGoClientManagesWebhooks(t *testing.T) {
-	f := start(t)
-	hooks := f.official(t, f.app.token).Webhooks
-	ctx, app := t.Context(), string(f.app.ID)
-	var create realtime_kit.WebhookNewWebhookParams
-	set(&create.AccountID.Value, &create.AccountID.Present, account)
-	set(&create.Name.Value, &create.Name.Present, "mine")
-	set(&create.URL.Value, &create.URL.Present, "https://example.com/hook")
-	set(&create.Events.Value, &create.Events.Present, []realtime_kit.WebhookNewWebhookParamsEvent{"meeting.started", "meeting.ended"})
-	made, err := hooks.NewWebhook(ctx, app, create)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !made.Success || !made.Data.Enabled || made.Data.Name != "mine" || made.Data.CreatedAt.IsZero() || len(made.Data.Events) != 2 {
-		t.Errorf("made %s", made.JSON.RawJSON())
-	}
-	var list realtime_kit.WebhookGetWebhooksParams
-	set(&list.AccountID.Value, &list.AccountID.Present, account)
-	listed, err := hooks.GetWebhooks(ctx, app, list)
-	if err != nil || len(listed.Data) != 1 || listed.Data[0].ID != made.Data.ID {
-		t.Errorf("listed %+v, %v", listed, err)
-	}
-	var del realtime_kit.WebhookDeleteWebhookParams
-	set(&del.AccountID.Value, &del.AccountID.Present, account)
-	deleted, err := hooks.DeleteWebhook(ctx, app, made.Data.ID, del)
-	if err != nil || deleted.Data.ID != made.Data.ID {
-		t.Errorf("deleted %+v, %v", deleted, err)
-	}
 }
