@@ -16,7 +16,13 @@ type Actor struct {
 	Participant ParticipantID
 	Peer        PeerID
 	// DisplayName is the name the participant is shown by at this moment.
+	// "" means the one that the participant has been given.
 	DisplayName string
+	// App is set where the app itself brings the wish, by its own key: in its
+	// own name, where Participant is AppAuthor(App), or else for a participant.
+	App AppID
+	// SeesPrivate says that the key may see all private messages.
+	SeesPrivate bool
 }
 
 // By implements Command for everything that embeds an Actor.
@@ -28,6 +34,8 @@ type Touches struct {
 	Message MessageID
 	// ClientID is the id made by the client, "" for none.
 	ClientID string
+	// Key is the key by which an app knows a message again, "" for none.
+	Key string
 	// Recipients are the participants addressed besides the actor.
 	Recipients []ParticipantID
 	// Uploads are the files referred to.
@@ -46,11 +54,14 @@ type SendMessage struct {
 	Recipients []ParticipantID
 	// ClientID makes a repeated send one message; "" for clients that have none.
 	ClientID string
+	// Key does the same for what an app sends, in all its meetings together and
+	// for as long as the journal keeps keys.
+	Key string
 }
 
 // Touches implements Command.
 func (c SendMessage) Touches() Touches {
-	return Touches{ClientID: c.ClientID, Recipients: c.Recipients, Uploads: c.Content.Uploads}
+	return Touches{ClientID: c.ClientID, Key: c.Key, Recipients: c.Recipients, Uploads: c.Content.Uploads}
 }
 
 // EditMessage wishes other content for a message of the actor's own.

@@ -2,8 +2,10 @@ package chat
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"time"
 )
@@ -27,9 +29,11 @@ type State struct {
 	Wait time.Duration
 	// Recipients holds those addressed who exist in the meeting.
 	Recipients []Participant
-	// Message is the message touched, nil when there is none. One that may no
-	// longer be seen (an earlier session's, without persistence) is nil too.
+	// Message is the message touched, nil when there is none.
 	Message *Message
+	// Earlier says that the message may no longer be seen: an earlier session's,
+	// without persistence.
+	Earlier bool
 	// Uploads holds those files referred to that exist.
 	Uploads []Upload
 	// Repeat is what the client id stood for before, nil if it is new.
@@ -66,6 +70,10 @@ var imageTypes = []string{"image/gif", "image/jpeg", "image/png"}
 // it may not. It is pure. The error is an *Error, or *Repeated for a send that
 // was stored before.
 func Decide(cmd Command, state State) (Event, error) {
+	by := cmd.By()
+	if state.Actor == nil && by.App != "" {
+		return Event{}, errNobody
+	}
 	if state.Actor == nil {
 		return Event{}, Refuse(Unauthorized, "you are no longer a participant of this meeting")
 	}
@@ -75,8 +83,8 @@ func Decide(cmd Command, state State) (Event, error) {
 	if state.Kicked {
 		return Event{}, ErrKicked
 	}
-	if !state.Active || state.Session == "" {
-		return Event{}, Refuse(Forbidden, "this meeting has no live session")
+	if err := live(cmd, state); err != nil {
+		return Event{}, err
 	}
 	switch c := cmd.(type) {
 	case SendMessage:
@@ -89,6 +97,23 @@ func Decide(cmd Command, state State) (Event, error) {
 		return decidePin(c, state)
 	}
 	return Event{}, Refuse(Invalid, "unknown command")
+}
+
+// live demands a live session. Only an app may delete at any time.
+func live(cmd Command, state State) error {
+	by := cmd.By()
+	if _, deletes := cmd.(DeleteMessage); deletes && by.AsApp() {
+		return nil
+	}
+	switch {
+	case by.App != "" && !state.Active:
+		return errClosed
+	case by.App != "" && state.Session == "":
+		return errNoLive
+	case !state.Active || state.Session == "":
+		return Refuse(Forbidden, "this meeting has no live session")
+	}
+	return nil
 }
 
 func decideSend(c SendMessage, state State) (Event, error) {
@@ -111,13 +136,13 @@ func decideSend(c SendMessage, state State) (Event, error) {
 		return Event{}, err
 	}
 	event := Event{
-		Kind: MessageSent, Actor: c.Participant, Peer: c.Peer, ClientID: c.ClientID,
+		Kind: MessageSent, Actor: c.Participant, Peer: c.Peer, ClientID: c.ClientID, App: c.App, Key: c.Key,
 		Message: Message{
 			ID: c.ID, Meeting: c.Meeting, Session: state.Session, Author: c.Participant, Peer: c.Peer,
-			DisplayName: c.DisplayName, Content: c.Content, Audience: audience,
+			DisplayName: cmp.Or(c.DisplayName, state.Actor.Name), Content: c.Content, Audience: audience,
 		},
 	}
-	if c.ClientID != "" {
+	if c.ClientID != "" || c.Key != "" {
 		event.Digest = Digest(c)
 	}
 	return event, nil
@@ -129,6 +154,11 @@ func decideSend(c SendMessage, state State) (Event, error) {
 func audienceOf(c SendMessage, state State) ([]ParticipantID, error) {
 	if !c.Private {
 		return nil, nil
+	}
+	if c.App != "" {
+		if err := allReceive(c, state); err != nil {
+			return nil, err
+		}
 	}
 	audience := []ParticipantID{c.Participant}
 	for _, r := range state.Recipients {
@@ -145,6 +175,21 @@ func audienceOf(c SendMessage, state State) ([]ParticipantID, error) {
 		return nil, Refuse(Limited, "a private message may have at most %d recipients", MaxRecipients-1).Beyond("recipients")
 	}
 	return audience, nil
+}
+
+// allReceive demands that everybody addressed is there to receive: an app
+// addresses people, not those who happen to be here.
+func allReceive(c SendMessage, state State) error {
+	for _, id := range c.Recipients {
+		i := slices.IndexFunc(state.Recipients, func(p Participant) bool { return p.ID == id })
+		switch {
+		case i < 0:
+			return Refuse(NotFound, "a recipient is no participant of this meeting")
+		case id != c.Participant && !state.Recipients[i].Permissions.Receives():
+			return Refuse(Forbidden, "the preset of a recipient does not allow receiving private messages")
+		}
+	}
+	return nil
 }
 
 func decideEdit(c EditMessage, state State) (Event, error) {
@@ -164,20 +209,20 @@ func decideEdit(c EditMessage, state State) (Event, error) {
 	if err := checkUploads(c.Actor, c.Content, state.Uploads); err != nil {
 		return Event{}, err
 	}
-	event := Event{Kind: MessageEdited, Message: *m, Actor: c.Participant, Peer: c.Peer, Before: m.Content}
+	event := Event{Kind: MessageEdited, Message: *m, Actor: c.Participant, Peer: c.Peer, App: c.App, Before: m.Content}
 	event.Message.Content = c.Content
 	return event, nil
 }
 
 func decideDelete(c DeleteMessage, state State) (Event, error) {
 	m, err := touched(c.Actor, state)
-	if err != nil {
+	if err != nil && !errors.Is(err, errEnded) {
 		return Event{}, err
 	}
-	if m.Author != c.Participant && (!state.Actor.Permissions.Moderate || !m.Public()) {
+	if m.Author != c.Participant && !c.AsApp() && (!state.Actor.Permissions.Moderate || !m.Public()) {
 		return Event{}, Refuse(Forbidden, "only the author may delete a message")
 	}
-	event := Event{Kind: MessageDeleted, Message: *m, Actor: c.Participant, Peer: c.Peer, Before: m.Content}
+	event := Event{Kind: MessageDeleted, Message: *m, Actor: c.Participant, Peer: c.Peer, App: c.App, Before: m.Content}
 	event.Message.Content = Content{Kind: m.Content.Kind}
 	event.Message.Pinned = false
 	return event, nil
@@ -198,7 +243,7 @@ func decidePin(c PinMessage, state State) (Event, error) {
 	if state.Rules.HostsPin && !rights.Moderate {
 		return Event{}, Refuse(Forbidden, "only hosts may pin messages in this meeting")
 	}
-	event := Event{Kind: MessagePinned, Message: *m, Actor: c.Participant, Peer: c.Peer}
+	event := Event{Kind: MessagePinned, Message: *m, Actor: c.Participant, Peer: c.Peer, App: c.App}
 	if !c.Pinned {
 		event.Kind = MessageUnpinned
 	}
@@ -207,15 +252,29 @@ func decidePin(c PinMessage, state State) (Event, error) {
 }
 
 // touched gives the message a command wants to change. One that is unknown,
-// deleted, or not for the actor's eyes gets the same answer.
+// deleted, or not for the actor's eyes gets the same answer. An app is told of
+// one of an earlier session, by errEnded and the message.
 func touched(a Actor, state State) (*Message, error) {
 	m := state.Message
-	seen := m != nil && m.DeletedAt == 0 && m.VisibleTo(a.Participant) &&
-		(m.Public() || m.Author == a.Participant || state.Actor.Permissions.Receives())
-	if !seen {
+	if m == nil || m.DeletedAt != 0 || !mayTouch(a, m, state.Actor.Permissions) || (state.Earlier && !a.AsApp()) {
 		return nil, Refuse(NotFound, "there is no such message")
 	}
+	if state.Earlier {
+		return m, errEnded
+	}
 	return m, nil
+}
+
+// mayTouch tells whether a message is for the actor's eyes; what an app asks
+// for, it asks with its own as well.
+func mayTouch(a Actor, m *Message, rights Permissions) bool {
+	if a.App != "" && !m.Public() && !a.SeesPrivate && m.Author != AppAuthor(a.App) {
+		return false
+	}
+	if a.AsApp() {
+		return true
+	}
+	return m.VisibleTo(a.Participant) && (m.Public() || m.Author == a.Participant || rights.Receives())
 }
 
 // checkUploads demands that every file referred to is complete and was
@@ -241,12 +300,16 @@ func repeated(c SendMessage, earlier Repeat) error {
 	if bytes.Equal(Digest(c), earlier.Digest) {
 		return &Repeated{Message: earlier.Message}
 	}
+	if c.Key != "" {
+		return Refuse(Conflict, "this Idempotency-Key was used for another message")
+	}
 	return Refuse(Conflict, "this client id was used for a message with other content")
 }
 
 // Digest is the fingerprint of what a send says and to whom. Two sends with
 // one client id are the same message only if their digests are equal. Who the
-// recipients are is taken as asked for, in any order.
+// recipients are is taken as asked for, in any order. Where it is an app that
+// sends, it is also where and as whom.
 func Digest(c SendMessage) []byte {
 	h := sha256.New()
 	part := func(s string) {
@@ -254,6 +317,11 @@ func Digest(c SendMessage) []byte {
 		binary.BigEndian.PutUint64(n[:], uint64(len(s)))
 		h.Write(n[:])
 		h.Write([]byte(s))
+	}
+	if c.Key != "" {
+		part(string(c.Meeting))
+		part(string(c.Participant))
+		part(c.DisplayName)
 	}
 	part(c.Content.Kind.String())
 	part(c.Content.Payload)

@@ -18,7 +18,8 @@ const (
 type Event struct {
 	Kind    EventKind
 	Message Message
-	// Actor is who did it; for MessageSent the author.
+	// Actor is who did it; for MessageSent the author, for what an app did in its
+	// own name AppAuthor.
 	Actor ParticipantID
 	Peer  PeerID
 	// Before is the content that an edit or a deletion replaced.
@@ -26,4 +27,7 @@ type Event struct {
 	// ClientID and Digest are what makes a repeated send known, see Digest.
 	ClientID string
 	Digest   []byte
+	// App is the app that brought the wish, and Key what it called it.
+	App AppID
+	Key string
 }

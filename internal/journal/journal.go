@@ -53,6 +53,8 @@ type Head struct {
 	// Seq, Pub and At are those of the last entry.
 	Seq, Pub uint64
 	At       int64
+	// App is whose meeting it is.
+	App chat.AppID
 	// Active is false for a closed meeting.
 	Active bool
 	// Session is the live session, "" for none.
@@ -98,6 +100,9 @@ type Tx interface {
 	Upload(chat.UploadID) (*chat.Upload, error)
 	// Repeat gives what a client id stands for, nil if it is new.
 	Repeat(*Head, chat.ParticipantID, string) (*chat.Repeat, error)
+	// KeyRepeat gives what an app's key stands for, nil if it is new, or was used
+	// before since. The message is given only where it is of this meeting.
+	KeyRepeat(h *Head, app chat.AppID, key string, since int64) (*chat.Repeat, error)
 	// Own gives the last private number of a participant.
 	Own(*Head, chat.ParticipantID) (uint64, error)
 	// LastSent gives when a participant last sent a message here, 0 for never. It
@@ -146,6 +151,9 @@ const (
 	DefaultRate  = 200
 	DefaultBurst = 2000
 )
+
+// KeysFor is for how long an app's key makes a repeated send one message.
+const KeysFor = 24 * time.Hour
 
 // Limits are the bounds of one meeting.
 type Limits struct {
@@ -307,9 +315,13 @@ func (j *Journal) publicError(meeting chat.MeetingID, err error) error {
 // apply decides a command on the meeting as it stands in the transaction, and
 // stores what happened. It writes nothing when it refuses.
 func apply(tx Tx, cmd chat.Command, now int64) (Entry, error) {
-	head, err := tx.Head(cmd.By().Meeting)
+	by := cmd.By()
+	head, err := tx.Head(by.Meeting)
 	if err != nil {
 		return Entry{}, err
+	}
+	if by.App != "" && by.App != head.App {
+		return Entry{}, ErrNoMeeting
 	}
 	state, err := load(tx, head, cmd, now)
 	if err != nil {
@@ -334,7 +346,9 @@ func load(tx Tx, head *Head, cmd chat.Command, now int64) (chat.State, error) {
 		return state, chat.Refuse(chat.Limited, "the message names too many recipients or files").Beyond("recipients")
 	}
 	var err error
-	if state.Actor, err = tx.Participant(head.Meeting, actor.Participant); err != nil {
+	if actor.AsApp() {
+		state.Actor = chat.AppItself(actor.App)
+	} else if state.Actor, err = tx.Participant(head.Meeting, actor.Participant); err != nil {
 		return state, err
 	}
 	if state.Kicked, err = tx.Kicked(head, actor.Peer); err != nil {
@@ -350,13 +364,16 @@ func load(tx Tx, head *Head, cmd chat.Command, now int64) (chat.State, error) {
 			return state, err
 		}
 	}
+	if touches.Key != "" {
+		if state.Repeat, err = tx.KeyRepeat(head, actor.App, touches.Key, now-KeysFor.Milliseconds()); err != nil {
+			return state, err
+		}
+	}
 	if touches.Message != "" {
 		if state.Message, err = tx.Message(head, touches.Message); err != nil {
 			return state, err
 		}
-		if state.Message != nil && state.Message.Seq < head.VisibleFrom {
-			state.Message = nil
-		}
+		state.Earlier = state.Message != nil && state.Message.Seq < head.VisibleFrom
 	}
 	for _, id := range touches.Recipients {
 		p, err := tx.Participant(head.Meeting, id)

@@ -79,6 +79,11 @@ func Run(t *testing.T, factory Factory) {
 		{"ClientIDWithOtherContentIsRefused", clientIDWithOtherContentIsRefused},
 		{"ClientIDsOfOthersDoNotMeet", clientIDsOfOthersDoNotMeet},
 
+		{"AppsSpeakInTheirMeetings", appsSpeakInTheirMeetings},
+		{"AppsDeleteAtAnyTime", appsDeleteAtAnyTime},
+		{"KeysMakeOneMessage", keysMakeOneMessage},
+		{"KeysAtTheSameTime", keysAtTheSameTime},
+
 		{"CursorsAnywhere", cursorsAnywhere},
 		{"PagesOfEachFilter", pagesOfEachFilter},
 		{"BoundsAreInclusive", boundsAreInclusive},

@@ -116,7 +116,7 @@ func (tw *twin) wantHead() {
 	m := tw.model
 	want := journal.Head{
 		Meeting: m.meeting, Epoch: "epoch of " + string(m.meeting), Seq: uint64(len(m.entries)), Pub: m.pub,
-		Active: true, Session: m.session, VisibleFrom: m.visibleFrom(),
+		App: tw.w.app, Active: true, Session: m.session, VisibleFrom: m.visibleFrom(),
 	}
 	if n := len(m.entries); n > 0 {
 		want.At = m.entries[n-1].At

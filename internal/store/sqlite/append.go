@@ -19,7 +19,7 @@ type head struct {
 }
 
 const headQuery = `SELECT m.no, m.epoch, m.last_seq, m.last_pub, m.last_at, m.active, m.persist_chat,
-	COALESCE(m.session, ''), COALESCE(s.first_seq, m.last_seq + 1), m.kicks, ` + ruleColumns + `
+	COALESCE(m.session, ''), COALESCE(s.first_seq, m.last_seq + 1), m.kicks, m.app, ` + ruleColumns + `
 	FROM meetings m LEFT JOIN sessions s ON s.id = m.session WHERE m.id = ?`
 
 // scan fills the head from a row of headQuery.
@@ -27,7 +27,7 @@ func (h *head) scan(id chat.MeetingID, read func(dest ...any) (bool, error)) (bo
 	var active, persist bool
 	var rules ruleRow
 	found, err := read(append([]any{
-		&h.No, &h.Epoch, &h.Seq, &h.Pub, &h.At, &active, &persist, &h.Session, &h.VisibleFrom, &h.kicks,
+		&h.No, &h.Epoch, &h.Seq, &h.Pub, &h.At, &active, &persist, &h.Session, &h.VisibleFrom, &h.kicks, &h.App,
 	}, rules.dest()...)...)
 	h.Meeting, h.Active, h.Rules = id, active, rules.rules()
 	if persist {
@@ -178,6 +178,45 @@ func (tx *Tx) Repeat(h *journal.Head, participant chat.ParticipantID, clientID s
 	return &chat.Repeat{Digest: digest, Message: r.message(h.Meeting)}, nil
 }
 
+// KeyRepeat implements journal.Tx.
+func (tx *Tx) KeyRepeat(h *journal.Head, app chat.AppID, key string, since int64) (*chat.Repeat, error) {
+	var meeting, seq int64
+	r := new(chat.Repeat)
+	found, err := tx.row(`SELECT meeting, seq, digest FROM idempotency_keys WHERE app = ? AND key = ? AND at > ?`,
+		[]any{string(app), key, since}, &meeting, &seq, &r.Digest)
+	if err != nil || !found {
+		return nil, err
+	}
+	if meeting != h.No {
+		return r, nil
+	}
+	row, err := tx.messageRow(h, `m.seq = ?`, seq)
+	if err != nil {
+		return nil, err
+	}
+	if row == nil {
+		return nil, fmt.Errorf("idempotency key of entry %d: its row is missing: %w", seq, journal.ErrDamaged)
+	}
+	r.Message = row.message(h.Meeting)
+	return r, nil
+}
+
+// keysAtOnce is how many keys whose time is over go with each that comes, so
+// that there are never more than came in the time that they are kept for.
+const keysAtOnce = 4
+
+// putKey keeps what an app called a message.
+func (tx *Tx) putKey(h *head, e *journal.Entry) error {
+	if _, err := tx.exec(`DELETE FROM idempotency_keys WHERE (app, key) IN
+		(SELECT app, key FROM idempotency_keys WHERE at <= ? ORDER BY at LIMIT ?)`, e.At-journal.KeysFor.Milliseconds(), keysAtOnce); err != nil {
+		return err
+	}
+	_, err := tx.exec(`INSERT INTO idempotency_keys (app, key, meeting, seq, digest, at) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (app, key) DO UPDATE SET meeting = excluded.meeting, seq = excluded.seq, digest = excluded.digest, at = excluded.at`,
+		string(e.Event.App), e.Event.Key, h.No, int64(e.Seq), e.Event.Digest, e.At)
+	return err
+}
+
 // Own implements journal.Tx.
 func (tx *Tx) Own(h *journal.Head, participant chat.ParticipantID) (uint64, error) {
 	var own uint64
@@ -236,6 +275,11 @@ func (tx *Tx) putMessage(h *head, e *journal.Entry) error {
 	if h.Rules.SlowMode > 0 {
 		if _, err := tx.exec(`INSERT INTO senders (meeting, participant, at) VALUES (?, ?, ?)
 			ON CONFLICT (meeting, participant) DO UPDATE SET at = excluded.at`, h.No, r.author, e.At); err != nil {
+			return err
+		}
+	}
+	if e.Event.Key != "" {
+		if err := tx.putKey(h, e); err != nil {
 			return err
 		}
 	}
