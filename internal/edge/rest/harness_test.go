@@ -15,6 +15,7 @@ import (
 	"github.com/parley-chat/parley/internal/auth"
 	"github.com/parley-chat/parley/internal/blob/disk"
 	"github.com/parley-chat/parley/internal/chat"
+	"github.com/parley-chat/parley/internal/content"
 	"github.com/parley-chat/parley/internal/directory"
 	"github.com/parley-chat/parley/internal/edge/rest"
 	"github.com/parley-chat/parley/internal/follow/export"
@@ -92,9 +93,18 @@ func (f *fixture) config() rest.Config {
 	return rest.Config{
 		Directory: f.directory, Tokens: f.tokens, APIKeys: f.keys, Webhooks: f.webhooks(),
 		Sessions: f.db, Kicks: f.sessions, Exports: exports, Journal: f.journal,
+		Parse: func(_ chat.MeetingID, kind chat.Kind, payload string) (chat.Content, error) {
+			return content.Parse(kind, payload, elsewhere{})
+		},
 		Render: func(_ chat.MeetingID, c chat.Content) string { return c.Payload },
 	}
 }
+
+// elsewhere takes every link for one to another place.
+type elsewhere struct{}
+
+func (elsewhere) Upload(string) (chat.UploadID, bool) { return "", false }
+func (elsewhere) External() bool                      { return true }
 
 // nobodyHere is the rooms of a server where nobody is connected.
 type nobodyHere struct{}

@@ -25,6 +25,7 @@ type Journal interface {
 	List(context.Context, journal.Listing) (journal.Listed, error)
 	Message(context.Context, chat.MeetingID, chat.MessageID) (*chat.Message, error)
 	Changes(ctx context.Context, m *chat.Message, after int64, limit int) ([]journal.Change, error)
+	Append(context.Context, chat.Command) (journal.Entry, error)
 }
 
 // maxTerm bounds what is searched for, in bytes.

@@ -91,7 +91,9 @@ type Config struct {
 	Kicks     Kicks
 	Exports   Exports
 	Journal   Journal
-	// Render gives a payload with links to its files.
+	// Parse checks a payload as clients send it, and Render gives one with links
+	// to its files.
+	Parse  func(chat.MeetingID, chat.Kind, string) (chat.Content, error)
 	Render func(chat.MeetingID, chat.Content) string
 	// Mux gets the routes, and can tell them. Default: one of its own.
 	Mux *route.Mux
@@ -116,6 +118,7 @@ type api struct {
 	exports   Exports
 	limits    *tally.Words
 	journal   Journal
+	parse     func(chat.MeetingID, chat.Kind, string) (chat.Content, error)
 	render    func(chat.MeetingID, chat.Content) string
 	log       *slog.Logger
 	mux       *route.Mux
@@ -134,7 +137,7 @@ func Paths() []string {
 func New(config Config) (http.Handler, error) {
 	if config.Directory == nil || config.Tokens == nil || config.APIKeys == nil || config.Webhooks == nil ||
 		config.Sessions == nil || config.Kicks == nil || config.Exports == nil ||
-		config.Journal == nil || config.Render == nil {
+		config.Journal == nil || config.Parse == nil || config.Render == nil {
 		return nil, errors.New("the REST edge lacks one of the parts that it manages")
 	}
 	if config.Logger == nil {
@@ -147,7 +150,7 @@ func New(config Config) (http.Handler, error) {
 		directory: config.Directory, tokens: config.Tokens, keys: config.APIKeys, webhooks: config.Webhooks,
 		sessions: config.Sessions, kicks: config.Kicks, exports: config.Exports,
 		log: config.Logger, limits: config.Limits, mux: config.Mux, pace: newPace(time.Now),
-		journal: config.Journal, render: config.Render,
+		journal: config.Journal, parse: config.Parse, render: config.Render,
 	}
 	if err := a.routes(); err != nil {
 		return nil, err

@@ -93,6 +93,11 @@ func (a *api) routes() error {
 	const messages = "/meetings/{meeting_id}/messages"
 	whole(said, "GET "+messages, "list-messages", "List messages, or search them", a.listMessages)
 	one(said, http.StatusOK, "GET "+messages+"/{message_id}", "get-message", "Get a message", a.getMessage)
+	sent(said, "POST "+messages, "send-message", "Send a message", a.sendMessage)
+	one(said, http.StatusOK, "PATCH "+messages+"/{message_id}", "edit-message", "Edit a message", a.editMessage)
+	one(said, http.StatusOK, "DELETE "+messages+"/{message_id}", "delete-message", "Delete a message", a.deleteMessage)
+	one(said, http.StatusOK, "PUT "+messages+"/{message_id}/pin", "pin-message", "Pin a message", a.pinMessage)
+	one(said, http.StatusOK, "DELETE "+messages+"/{message_id}/pin", "unpin-message", "Unpin a message", a.unpinMessage)
 	whole(compliance, "GET "+messages+"/{message_id}/history", "get-message-history", "List what became of a message", a.messageHistory)
 
 	// What official clients call, with a participant's token.
