@@ -99,11 +99,17 @@ func Decide(cmd Command, state State) (Event, error) {
 	return Event{}, Refuse(Invalid, "unknown command")
 }
 
-// live demands a live session. Only an app may delete at any time.
+// live demands a live session. Only an app may delete at any time; and it is
+// told first that there is no such message.
 func live(cmd Command, state State) error {
 	by := cmd.By()
 	if _, deletes := cmd.(DeleteMessage); deletes && by.AsApp() {
 		return nil
+	}
+	if by.App != "" && cmd.Touches().Message != "" {
+		if _, err := touched(by, state); err != nil {
+			return err
+		}
 	}
 	switch {
 	case by.App != "" && !state.Active:

@@ -130,6 +130,14 @@ var aims = map[string][]aim{
 	"GET /v1/apps/{app_id}/meetings/{meeting_id}/messages/{message_id}":         of("message", "", ""),
 	"GET /v1/apps/{app_id}/meetings/{meeting_id}/messages/{message_id}/history": of("message", "", ""),
 
+	"POST /v1/apps/{app_id}/meetings/{meeting_id}/messages": append(append(of("meeting", "", `{"text":"t"}`),
+		about("for", of("speaker", "", `{"text":"t","participant_id":"{participant_id}"}`))...),
+		about("to", of("speaker", "", `{"text":"t","recipients":["{participant_id}"]}`))...),
+	"PATCH /v1/apps/{app_id}/meetings/{meeting_id}/messages/{message_id}":      of("message", "", `{"text":"t"}`),
+	"DELETE /v1/apps/{app_id}/meetings/{meeting_id}/messages/{message_id}":     of("message", "", ""),
+	"PUT /v1/apps/{app_id}/meetings/{meeting_id}/messages/{message_id}/pin":    of("message", "", ""),
+	"DELETE /v1/apps/{app_id}/meetings/{meeting_id}/messages/{message_id}/pin": of("message", "", ""),
+
 	"POST /v1/api-keys": append(append(of("nothing", "", `{"name":"own","scopes":["read"]}`),
 		about("app", of("app of a key", "", `{"name":"own","scopes":["read"],"app_id":"{app}"}`))...),
 		about("that reads what is private", of("nothing", "", `{"name":"own","scopes":["private.read"]}`))...),

@@ -169,6 +169,19 @@ var kinds = map[string][]object{
 		{"of a foreign meeting", "unknown", func(w *world) ids { return w.said(w.other.ID, (*stage).public) }},
 		{"of an unknown meeting", "unknown", func(*world) ids { return ids{"meeting_id": freshID(), "message_id": freshID()} }},
 	},
+	// A live meeting, and somebody of it in whose name something is said.
+	"speaker": {
+		{"own", "", func(w *world) ids { return w.live(w.own.ID) }},
+		{"elsewhere", "somebody", func(w *world) ids {
+			return w.live(w.own.ID).with("participant_id", w.live(w.own.ID)["participant_id"])
+		}},
+		{"foreign", "somebody", func(w *world) ids {
+			return w.live(w.own.ID).with("participant_id", w.live(w.other.ID)["participant_id"])
+		}},
+		{"unknown", "somebody", func(w *world) ids { return w.live(w.own.ID).with("participant_id", freshID()) }},
+		{"of a foreign meeting", "meeting", func(w *world) ids { return w.live(w.other.ID) }},
+		{"of an unknown meeting", "meeting", func(*world) ids { return ids{"meeting_id": freshID(), "participant_id": freshID()} }},
+	},
 	"nothing": {{"-", "", func(*world) ids { return ids{} }}},
 }
 
