@@ -174,8 +174,13 @@ func (db *DB) open(ctx context.Context) error {
 	}
 	// Whoever held a lease was a process that has ended.
 	if !db.config.Beside {
-		if _, err := db.conn.ExecContext(ctx, `UPDATE deliveries SET leased_until = 0 WHERE leased_until > 0`); err != nil {
-			return err
+		for _, held := range []string{
+			`UPDATE deliveries SET leased_until = 0 WHERE leased_until > 0`,
+			`UPDATE ended_sessions SET leased_until = 0 WHERE leased_until > 0`,
+		} {
+			if _, err := db.conn.ExecContext(ctx, held); err != nil {
+				return err
+			}
 		}
 	}
 	db.read.SetMaxOpenConns(4)
