@@ -26,19 +26,19 @@ export PARLEY_TEST_LOGS
 export PARLEY_E2E_LOGS ?= $(PARLEY_TEST_LOGS)/e2e
 
 .NOTPARALLEL:
-.PHONY: all build test setup generate pages check-generated fmt lint test-go test-web test-demo test-e2e check-logs soak bench-slow fuzz clean
+.PHONY: all build test setup generate pages check-generated fmt lint test-go test-web test-clients test-demo test-e2e check-logs soak bench-slow fuzz clean
 all: build
 
 build:
 	go build -o parley ./cmd/parley
 
-test: setup lint check-generated test-go test-web test-demo test-e2e check-logs
+test: setup lint check-generated test-go test-web test-clients test-demo test-e2e check-logs
 
 ## what tests need
 
 setup:
 	scripts/setup
-	@$(MAKE) web/node_modules/.package-lock.json web/e2e/node_modules/.package-lock.json
+	@$(MAKE) web/node_modules/.package-lock.json web/e2e/node_modules/.package-lock.json web/clients/node_modules/.package-lock.json
 
 %/node_modules/.package-lock.json: %/package-lock.json %/package.json
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund
@@ -81,6 +81,10 @@ test-go:
 test-web: web/node_modules/.package-lock.json
 	cd web && ../scripts/nodetest npm test --silent
 
+# The official TypeScript client of the REST API, on a real server.
+test-clients: web/clients/node_modules/.package-lock.json
+	cd web/clients && ../../scripts/nodetest npm test --silent
+
 # The demo page, in Chromium, on a real server.
 test-demo: web/node_modules/.package-lock.json
 	cd web && ../scripts/with-parley ../scripts/nodetest npm run --silent test:demo
@@ -108,4 +112,4 @@ fuzz:
 	scripts/fuzz $(PKG)
 
 clean:
-	rm -rf parley web/node_modules web/e2e/node_modules
+	rm -rf parley web/node_modules web/e2e/node_modules web/clients/node_modules
