@@ -67,9 +67,12 @@ type Participant struct {
 	// CustomID is the app's own name for the person; it need not be unique.
 	CustomID string
 	// Name and Picture may be empty.
-	Name, Picture        string
-	Preset               chat.PresetID
-	PresetName           string
+	Name, Picture string
+	Preset        chat.PresetID
+	PresetName    string
+	// Override lies over the permissions of the preset: see Overrule and
+	// ParticipantChange.Muted. nil is nothing.
+	Override             json.RawMessage
 	CreatedAt, UpdatedAt time.Time
 }
 

@@ -31,6 +31,57 @@ type Overruled struct {
 	Override    json.RawMessage
 }
 
+// mutes are the rights that a muted participant has not, whatever the preset says.
+type mutes struct {
+	Chat struct {
+		Public  mutedRight `json:"public"`
+		Private mutedRight `json:"private"`
+	} `json:"chat"`
+}
+
+type mutedRight struct {
+	CanSend *bool `json:"can_send"`
+}
+
+func (r mutedRight) taken() bool { return r.CanSend != nil && !*r.CanSend }
+
+// Muted tells whether the right to write, to all and to some, was taken from the
+// participant: by Overrule or by ParticipantChange.Muted.
+func (p Participant) Muted() bool {
+	var m mutes
+	if len(p.Override) == 0 || json.Unmarshal(p.Override, &m) != nil {
+		return false
+	}
+	return m.Chat.Public.taken() && m.Chat.Private.taken()
+}
+
+// mute takes the right to write away, or gives back what the preset allows.
+func (p *Participant) mute(on bool) error {
+	override := make(map[string]any)
+	if len(p.Override) > 0 {
+		if err := json.Unmarshal(p.Override, &override); err != nil {
+			return fmt.Errorf("reading what lies over the preset of participant %s: %w", p.ID, err)
+		}
+	}
+	if on {
+		lay(override, map[string]any{"chat": map[string]any{
+			"public": map[string]any{"can_send": false}, "private": map[string]any{"can_send": false},
+		}})
+	} else if inner, ok := override["chat"].(map[string]any); ok {
+		for _, where := range []string{"public", "private"} {
+			if rights, ok := inner[where].(map[string]any); ok {
+				delete(rights, "can_send")
+			}
+		}
+	}
+	laid, err := json.Marshal(override)
+	if err != nil {
+		return fmt.Errorf("encoding permissions: %w", err)
+	}
+	p.Override = laid
+	return nil
+}
+
 // Overlay gives a preset's body with an override laid over its permissions.
 func Overlay(body, override []byte) (json.RawMessage, error) {
 	if len(override) == 0 {

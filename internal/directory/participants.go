@@ -61,14 +61,27 @@ func (s *Service) Participant(ctx context.Context, app chat.AppID, meeting chat.
 
 // ParticipantChange is what may be changed of a participant; nil leaves a thing
 // as it is.
-type ParticipantChange struct{ Name, Picture, PresetName *string }
+type ParticipantChange struct {
+	Name, Picture, PresetName *string
+	// Muted takes from a participant what the preset allows them to write, to
+	// all and to some, or gives it back. Hosts who are in the meeting do the
+	// same by changing permissions, and undo it. Another preset ends it.
+	Muted *bool
+}
 
 // UpdateParticipant changes a participant. An unknown preset gives ErrNoPreset.
 func (s *Service) UpdateParticipant(ctx context.Context, app chat.AppID, meeting chat.MeetingID, id chat.ParticipantID, change ParticipantChange) (Participant, error) {
 	changed, err := s.store.ChangeParticipant(ctx, app, meeting, id, func(p *Participant) error {
 		set(&p.Name, change.Name)
 		set(&p.Picture, change.Picture)
-		set(&p.PresetName, change.PresetName)
+		if change.PresetName != nil && *change.PresetName != p.PresetName {
+			p.PresetName, p.Override = *change.PresetName, nil
+		}
+		if change.Muted != nil {
+			if err := p.mute(*change.Muted); err != nil {
+				return err
+			}
+		}
 		p.UpdatedAt = s.after(p.UpdatedAt)
 		return NewParticipant{CustomID: p.CustomID, Name: p.Name, Picture: p.Picture, PresetName: p.PresetName}.check()
 	})

@@ -49,11 +49,14 @@ func (s *session) flood(ctx context.Context, event protocol.Event, times int, pa
 	tails := make([]string, times)
 	for i := range tails {
 		if tails[i], err = s.throw(event, payload(i)); err != nil {
-			return 0, err
+			break // why the connection ended is told below
 		}
 	}
 	for _, tail := range tails {
 		answer, err := s.await(ctx, tail)
+		if errors.Is(err, closedBehind) {
+			return refused + 1, nil
+		}
 		if err != nil {
 			return refused, err
 		}
@@ -63,6 +66,10 @@ func (s *session) flood(ctx context.Context, event protocol.Event, times int, pa
 	}
 	return refused, nil
 }
+
+// closedBehind refuses all the rest: what was said in a flood waits for whoever
+// said it, too, and on a busy machine that becomes too much.
+const closedBehind = closedError(4008)
 
 func whispers(ctx context.Context, a *Attacker) error {
 	return flood(protocol.SendMessageToPeers, 400, marshal(&rtkwire.SendToPeers{PeerIds: a.Foreign.Peers, Payload: strings.Repeat("€", 2000)}))(ctx, a)

@@ -50,6 +50,32 @@ func TestRulesReachThoseWhoAreHere(t *testing.T) {
 	w.say(host, "hosts are free of it")
 }
 
+func TestWhoIsMutedIsToldAndDoesNotWrite(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	host := w.enter("Hanna")
+	p := w.invite("Gus", "group_call_participant")
+	guest := w.join(p)
+	mute := func(on bool) {
+		t.Helper()
+		_, err := w.server.Directory.UpdateParticipant(w.ctx, w.app.ID, w.meeting.ID, p.id, directory.ParticipantChange{Muted: &on})
+		w.must(nil, err)
+	}
+	mute(true)
+	var told rtkwire.PresetUpdates
+	at := w.await(guest, 0, protocol.UpdateUserPreset, &told)
+	if may := told.GetUpdatePeersPresets()[0].GetPatch().GetChat(); may.GetPublic().GetCanSend() || may.GetPrivate().GetCanSend() {
+		t.Errorf("who is muted is told that it may %v", may)
+	}
+	if _, err := guest.SendText(w.ctx, "muted"); err == nil {
+		t.Error("who is muted writes")
+	}
+	w.say(host, "the others go on")
+	mute(false)
+	w.await(guest, at, protocol.UpdateUserPreset, &told)
+	w.say(guest, "and so does the guest")
+}
+
 func TestAHostDeletesWhatOthersHaveSaid(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

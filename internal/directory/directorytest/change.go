@@ -95,6 +95,29 @@ func participantChanges(t *testing.T, f *fixture) {
 	equal(t, "the participant that knocks", access.Participant, want)
 	equal(t, "the preset it has", access.Preset.ID, host.ID)
 
+	if changed, err = f.UpdateParticipant(t.Context(), app.ID, m.ID, made.ID, directory.ParticipantChange{Muted: to(true)}); err != nil {
+		t.Fatal(err)
+	}
+	access, err = f.Access(t.Context(), m.ID, made.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed, err := access.Preset.Permissions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !changed.Muted() || allowed.Public.Send || allowed.Private.Send {
+		t.Errorf("muted: %v, and the participant may %+v", changed.Muted(), allowed)
+	}
+	changed, err = f.UpdateParticipant(t.Context(), app.ID, m.ID, made.ID, directory.ParticipantChange{PresetName: to("group_call_participant")})
+	if err != nil || changed.Muted() {
+		t.Errorf("with another preset it is muted: %v, %v", changed.Muted(), err)
+	}
+	if changed, err = f.UpdateParticipant(t.Context(), app.ID, m.ID, made.ID, directory.ParticipantChange{PresetName: to("group_call_host")}); err != nil {
+		t.Fatal(err)
+	}
+	want.UpdatedAt = changed.UpdatedAt
+
 	_, err = f.UpdateParticipant(t.Context(), app.ID, m.ID, made.ID, directory.ParticipantChange{Name: to("Eve"), PresetName: to("no such")})
 	wantErr(t, "an unknown preset", err, directory.ErrNoPreset)
 	_, err = f.UpdateParticipant(t.Context(), app.ID, m.ID, made.ID, directory.ParticipantChange{Picture: to("javascript:1")})

@@ -112,6 +112,36 @@ func TestParticipantsCanBeChangedDeletedAndGivenTokens(t *testing.T) {
 	})
 }
 
+func TestParticipantsCanBeMuted(t *testing.T) {
+	inBothForms(t, func(t *testing.T, f *fixture, form form) {
+		people := "/meetings/" + text(t, f.meeting(form, ""), "id") + "/participants"
+		added := f.call(form, "POST", people, `{"custom_participant_id":"u","preset_name":"group_call_participant"}`).object(http.StatusCreated)
+		path := people + "/" + text(t, added, "id")
+		muted := func(of map[string]any) any { return of["chat"].(map[string]any)["muted"] }
+		if muted(added) != false {
+			t.Errorf("a new participant is muted: %v", added)
+		}
+		for body, want := range map[string]bool{
+			`{"chat":{"muted":true}}`:  true,
+			`{"chat":{"muted":null}}`:  true,
+			`{"chat":{}}`:              true,
+			`{"name":"Ada"}`:           true,
+			`{"chat":{"muted":false}}`: false,
+		} {
+			f.call(form, "PATCH", path, `{"chat":{"muted":true}}`).object(http.StatusOK)
+			if changed := f.call(form, "PATCH", path, body).object(http.StatusOK); muted(changed) != want {
+				t.Errorf("after %s it is muted: %v", body, muted(changed))
+			}
+			if got := f.call(form, "GET", path, "").object(http.StatusOK); muted(got) != want {
+				t.Errorf("asked after %s it is muted: %v", body, muted(got))
+			}
+		}
+		if message := f.call(form, "PATCH", path, `{"chat":{"muted":"yes"}}`).refused(http.StatusBadRequest); !strings.Contains(message, "chat.muted") {
+			t.Errorf("refused with %q", message)
+		}
+	})
+}
+
 func TestPresetsCanBeMadeChangedReplacedAndDeleted(t *testing.T) {
 	inBothForms(t, func(t *testing.T, f *fixture, form form) {
 		made := f.call(form, "POST", "/presets", `{"name":"teacher","unknown":1,

@@ -62,9 +62,10 @@ func (a *api) getParticipant(ctx context.Context, in *ParticipantPath) (particip
 // participantPatch is the body that changes a participant: what is absent stays
 // as it is. A name or picture that is null is none; a preset has to be one.
 type participantPatch struct {
-	Name       field[string] `json:"name,omitzero"`
-	Picture    field[string] `json:"picture,omitzero" doc:"An http or https URL."`
-	PresetName field[string] `json:"preset_name,omitzero"`
+	Name       field[string]        `json:"name,omitzero"`
+	Picture    field[string]        `json:"picture,omitzero" doc:"An http or https URL."`
+	PresetName field[string]        `json:"preset_name,omitzero"`
+	Chat       *participantChatWish `json:"chat,omitempty" doc:"An addition to the official API."`
 }
 
 type updateParticipantInput struct {
@@ -78,6 +79,9 @@ func (a *api) updateParticipant(ctx context.Context, in *updateParticipantInput)
 		change.Name, change.Picture = in.Body.Name.sent(), in.Body.Picture.sent()
 		if !in.Body.PresetName.isNull {
 			change.PresetName = in.Body.PresetName.sent()
+		}
+		if in.Body.Chat != nil {
+			change.Muted = in.Body.Chat.Muted
 		}
 	}
 	p, err := a.directory.UpdateParticipant(ctx, caller(ctx).ID, chat.MeetingID(in.MeetingID), chat.ParticipantID(in.ParticipantID), change)

@@ -219,13 +219,25 @@ type participantWire struct {
 	Name       *string `json:"name"`
 	Picture    *string `json:"picture"`
 	// Token is there only for who was just added.
-	Token string `json:"token,omitempty"`
+	Token string          `json:"token,omitempty"`
+	Chat  participantChat `json:"chat" doc:"What was set for this participant in the chat. An addition to the official API."`
+}
+
+type participantChat struct {
+	Muted bool `json:"muted" doc:"Whether the right to write was taken away, by REST or by a host. Another preset gives it back."`
+}
+
+// participantChatWish changes what is set for a participant in the chat; what is
+// absent or null stays.
+type participantChatWish struct {
+	Muted *bool `json:"muted,omitempty"`
 }
 
 func wireParticipant(p directory.Participant) participantWire {
 	return participantWire{
 		ID: string(p.ID), CustomID: p.CustomID, PresetName: p.PresetName,
 		CreatedAt: stamp(p.CreatedAt), UpdatedAt: stamp(p.UpdatedAt), Name: orNull(p.Name), Picture: orNull(p.Picture),
+		Chat: participantChat{Muted: p.Muted()},
 	}
 }
 

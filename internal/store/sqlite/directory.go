@@ -314,22 +314,26 @@ func (r *meetingRow) value() (directory.Meeting, error) {
 	return m, nil
 }
 
-const participantColumns = `p.id, m.id, p.custom_id, p.name, p.picture, p.preset, r.name, p.created_at, p.updated_at`
+const participantColumns = `p.id, m.id, p.custom_id, p.name, p.picture, p.preset, r.name, p.override, p.created_at, p.updated_at`
 
 type participantRow struct {
-	id, meeting, custom, name, picture, preset, presetName string
-	created, updated                                       int64
+	id, meeting, custom, name, picture, preset, presetName, laid string
+	created, updated                                             int64
 }
 
 func (r *participantRow) dest() []any {
-	return []any{&r.id, &r.meeting, &r.custom, &r.name, &r.picture, &r.preset, &r.presetName, &r.created, &r.updated}
+	return []any{&r.id, &r.meeting, &r.custom, &r.name, &r.picture, &r.preset, &r.presetName, &r.laid, &r.created, &r.updated}
 }
 
 func (r *participantRow) value() (directory.Participant, error) {
-	return directory.Participant{
+	p := directory.Participant{
 		ID: chat.ParticipantID(r.id), Meeting: chat.MeetingID(r.meeting), CustomID: r.custom, Name: r.name, Picture: r.picture,
 		Preset: chat.PresetID(r.preset), PresetName: r.presetName, CreatedAt: fromMilli(r.created), UpdatedAt: fromMilli(r.updated),
-	}, nil
+	}
+	if r.laid != "" {
+		p.Override = json.RawMessage(r.laid)
+	}
+	return p, nil
 }
 
 const presetColumns = `r.id, r.app, r.name, r.body, r.created_at, r.updated_at`

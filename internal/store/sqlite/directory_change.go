@@ -111,10 +111,8 @@ func (db *DB) ChangeParticipant(ctx context.Context, app chat.AppID, meeting cha
 		}
 		p.Preset = chat.PresetID(preset)
 		clear(tx.people)
-		// Another preset ends what others in the meeting have made of the last.
-		if _, err := tx.exec(`UPDATE participants SET override = CASE WHEN preset = ? THEN override ELSE '' END,
-			name = ?, picture = ?, preset = ?, updated_at = ? WHERE id = ?`,
-			preset, p.Name, p.Picture, preset, p.UpdatedAt.UnixMilli(), string(id)); err != nil {
+		if _, err := tx.exec(`UPDATE participants SET override = ?, name = ?, picture = ?, preset = ?, updated_at = ? WHERE id = ?`,
+			string(p.Override), p.Name, p.Picture, preset, p.UpdatedAt.UnixMilli(), string(id)); err != nil {
 			return p, err
 		}
 		return p, tx.rename(meeting, id, before, p.Name)
