@@ -55,12 +55,13 @@ func (p Participant) Muted() bool {
 	return m.Chat.Public.taken() && m.Chat.Private.taken()
 }
 
-// mute takes the right to write away, or gives back what the preset allows.
-func (p *Participant) mute(on bool) error {
+// mute gives an override that takes the right to write away as well, or that does
+// not.
+func mute(laid json.RawMessage, on bool) (json.RawMessage, error) {
 	override := make(map[string]any)
-	if len(p.Override) > 0 {
-		if err := json.Unmarshal(p.Override, &override); err != nil {
-			return fmt.Errorf("reading what lies over the preset of participant %s: %w", p.ID, err)
+	if len(laid) > 0 {
+		if err := json.Unmarshal(laid, &override); err != nil {
+			return nil, fmt.Errorf("reading what lies over a preset: %w", err)
 		}
 	}
 	if on {
@@ -76,10 +77,9 @@ func (p *Participant) mute(on bool) error {
 	}
 	laid, err := json.Marshal(override)
 	if err != nil {
-		return fmt.Errorf("encoding permissions: %w", err)
+		return nil, fmt.Errorf("encoding permissions: %w", err)
 	}
-	p.Override = laid
-	return nil
+	return laid, nil
 }
 
 // Overlay gives a preset's body with an override laid over its permissions.

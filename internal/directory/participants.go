@@ -78,9 +78,11 @@ func (s *Service) UpdateParticipant(ctx context.Context, app chat.AppID, meeting
 			p.PresetName, p.Override = *change.PresetName, nil
 		}
 		if change.Muted != nil {
-			if err := p.mute(*change.Muted); err != nil {
+			laid, err := mute(p.Override, *change.Muted)
+			if err != nil {
 				return err
 			}
+			p.Override = laid
 		}
 		p.UpdatedAt = s.after(p.UpdatedAt)
 		return NewParticipant{CustomID: p.CustomID, Name: p.Name, Picture: p.Picture, PresetName: p.PresetName}.check()

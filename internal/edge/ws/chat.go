@@ -105,6 +105,9 @@ func (p *peer) actor() chat.Actor {
 // content checks a payload and counts it against the limits.
 func (p *peer) content(payloadType int32, payload string) (chat.Content, error) {
 	kind := chat.Kind(payloadType)
+	if err := p.rates.takeBytes(len(payload)); err != nil {
+		return chat.Content{}, err
+	}
 	if err := p.rates.take(kind); err != nil {
 		return chat.Content{}, err
 	}

@@ -24,6 +24,15 @@ const (
 	storeBurst, storeRate   = 50, rate.Limit(10)
 )
 
+// What is written waits for everybody who has not read it yet, so that one who
+// sends much at once could throw others out for being behind. byteBurst is
+// therefore well below what may wait for a connection (see package room), and
+// what an official client may send in a minute is below what byteRate adds to it.
+const (
+	byteBurst            = 512 << 10
+	byteRate  rate.Limit = 16 << 10
+)
+
 // A search of messages reads much, and one a second is more than anybody types.
 const findBurst, findRate = 10, rate.Limit(1)
 
@@ -63,11 +72,12 @@ func (b buckets) of(kind chat.Kind) *rate.Limiter {
 // shared are the limits that all connections of a participant share.
 type shared struct {
 	buckets
+	bytes       *rate.Limiter
 	join, knock *rate.Limiter
 }
 
 func (s shared) full(now time.Time) bool {
-	for _, l := range []*rate.Limiter{s.text, s.image, s.file, s.signal, s.store, s.find, s.join, s.knock} {
+	for _, l := range []*rate.Limiter{s.text, s.image, s.file, s.signal, s.store, s.find, s.bytes, s.join, s.knock} {
 		if l.TokensAt(now) < float64(l.Burst()) {
 			return false
 		}
@@ -117,7 +127,7 @@ func (r *rates) shared(id chat.ParticipantID, now time.Time) shared {
 	}
 	s, ok := r.known[id]
 	if !ok {
-		s = shared{newBuckets(tabs), rate.NewLimiter(joinRate, joinBurst), rate.NewLimiter(knockRate, knockBurst)}
+		s = shared{newBuckets(tabs), rate.NewLimiter(byteRate, byteBurst), rate.NewLimiter(joinRate, joinBurst), rate.NewLimiter(knockRate, knockBurst)}
 		r.known[id] = s
 	}
 	return s
@@ -126,6 +136,20 @@ func (r *rates) shared(id chat.ParticipantID, now time.Time) shared {
 // rateNames are what the limits of messages are called where they are counted.
 var rateNames = map[chat.Kind]string{
 	chat.Text: "message_rate", chat.Custom: "message_rate", chat.Image: "image_rate", chat.File: "file_rate",
+}
+
+// takeBytes counts what a message is long, or refuses it.
+func (r *peerRates) takeBytes(n int) error {
+	now := r.all.now()
+	l := r.all.shared(r.participant, now).bytes
+	if l.AllowN(now, n) {
+		return nil
+	}
+	missing := float64(n) - l.TokensAt(now)
+	return &chat.Error{
+		Code: chat.Limited, Message: "too much text at once, wait a little", Limit: "message_bytes_rate",
+		RetryAfter: time.Duration(missing / float64(byteRate) * float64(time.Second)),
+	}
 }
 
 // take counts one message, or refuses it.

@@ -58,6 +58,33 @@ func TestRatesOfOnePeer(t *testing.T) {
 	}
 }
 
+// Not more than half of what may wait for somebody who reads slowly comes from
+// one who writes, by whatever connections.
+func TestAParticipantWritesHalfAMebibyteAtOnce(t *testing.T) {
+	w := newWatch()
+	all := newRates(w.time)
+	one, other := all.of("a"), all.of("a")
+	const length = 6000
+	written := 0
+	for _, r := range []*peerRates{one, other} {
+		written += length * most(t, func() error { return r.takeBytes(length) })
+	}
+	if written > 512<<10 || written <= 512<<10-length {
+		t.Errorf("%d bytes at once", written)
+	}
+	if err := all.of("b").takeBytes(length); err != nil {
+		t.Errorf("somebody else: %v", err)
+	}
+	var refusal *chat.Error
+	if !errors.As(one.takeBytes(length), &refusal) {
+		t.Fatal("the next is no refusal")
+	}
+	w.now = w.now.Add(refusal.RetryAfter + time.Millisecond)
+	if err := one.takeBytes(length); err != nil {
+		t.Errorf("after the time that was named: %v", err)
+	}
+}
+
 func TestKindsAreCountedApart(t *testing.T) {
 	r := newRates(newWatch().time).of("a")
 	most(t, func() error { return r.take(chat.Image) })
