@@ -43,7 +43,8 @@ type Record struct {
 	Peers, Live, Most int
 	// Spent is the time of all peers together, up to now.
 	Spent time.Duration
-	// Revision grows with every change to a message of the session.
+	// Revision grows with every change to a public message of the session: what
+	// is private changes nothing that others could see.
 	Revision uint64
 }
 

@@ -62,7 +62,7 @@ func (w *world) keyCallers() []caller {
 	plain := func(token string) func(form) string {
 		return func(f form) string {
 			if f == v2Form {
-				return "Basic " + base64.StdEncoding.EncodeToString([]byte(string(w.own.ID)+":"+token))
+				return basic(string(w.own.ID), token)
 			}
 			return "Bearer " + token
 		}
@@ -86,7 +86,7 @@ func (w *world) keyCallers() []caller {
 			if f == v2Form {
 				return "Bearer " + admin
 			}
-			return "Basic " + base64.StdEncoding.EncodeToString([]byte(string(w.own.ID)+":"+admin))
+			return basic(string(w.own.ID), admin)
 		}},
 		{"other", key(w.other.ID, auth.Admin)},
 		{"private", key(w.own.ID, auth.PrivateRead)},
@@ -99,6 +99,10 @@ func (w *world) keyCallers() []caller {
 		{"allread", key("", auth.Read)},
 		{"all", key("", auth.Admin)},
 	}
+}
+
+func basic(name, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+password))
 }
 
 // call is one request of a route, ready but for who makes it.
@@ -354,7 +358,7 @@ func TestAnotherAppAndNoneLookTheSame(t *testing.T) {
 		c := aims[short][0].at(w, route)
 		header := func(app string) string {
 			if f == v2Form {
-				return "Basic " + base64.StdEncoding.EncodeToString([]byte(app+":"+admin))
+				return basic(app, admin)
 			}
 			return "Bearer " + admin
 		}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -45,6 +46,7 @@ type world struct {
 	// Stages that are in the way of events, in either app.
 	elsewhere, foreign *stage
 	theirs             string // a link to a file of elsewhere
+	stopped            time.Time
 	ahead              atomic.Int64
 }
 
@@ -53,13 +55,20 @@ const foreign = "foreign"
 // newWorld makes a server that answers. Run lets it work in the background, too.
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	return newWorldAt(t, logs.Logger("matrix"), time.Time{})
+}
+
+// newWorldAt makes one with a clock that stands still until tick moves it, if
+// there is a time to begin at.
+func newWorldAt(t testing.TB, log *slog.Logger, stopped time.Time) *world {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 6*peer.Timeout)
 	t.Cleanup(cancel)
-	w := &world{TB: t, ctx: ctx, dir: t.TempDir(), presets: make(map[string]directory.Preset), stages: make(map[chat.AppID]*stage)}
+	w := &world{TB: t, ctx: ctx, dir: t.TempDir(), presets: make(map[string]directory.Preset), stages: make(map[chat.AppID]*stage), stopped: stopped}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	w.must(err)
 	w.server, err = server.New(ctx, server.Config{
-		Dir: w.dir, PublicURL: "http://" + listener.Addr().String(), ICEAddr: "127.0.0.1:0", WebhookAllow: server.Loopback(), Logger: logs.Logger("matrix"), Now: w.now,
+		Dir: w.dir, PublicURL: "http://" + listener.Addr().String(), ICEAddr: "127.0.0.1:0", WebhookAllow: server.Loopback(), Logger: log, Now: w.now,
 	})
 	w.must(err)
 	w.web = &httptest.Server{Listener: listener, Config: &http.Server{Handler: w.server.Handler(), ReadHeaderTimeout: time.Minute}}
@@ -76,7 +85,15 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+func (w *world) now() time.Time {
+	if w.stopped.IsZero() {
+		return time.Now()
+	}
+	return w.stopped.Add(time.Duration(w.ahead.Load()))
+}
+
+// tick moves a clock that stands still to the next second.
+func (w *world) tick() { w.ahead.Add(int64(time.Second)) }
 
 // run lets the server work in the background until the test ends.
 func (w *world) run() *world {
@@ -129,6 +146,7 @@ func (w *world) preset(name, body string) directory.Preset {
 
 func (w *world) presetOf(app chat.AppID, name, body string) directory.Preset {
 	w.Helper()
+	w.tick() // no two of anything are made at the same time
 	var wish struct{ Config, Permissions json.RawMessage }
 	w.must(json.Unmarshal([]byte(body), &wish))
 	return need[directory.Preset](w)(w.server.Directory.CreatePreset(w.ctx, app, directory.NewPreset{
@@ -138,6 +156,7 @@ func (w *world) presetOf(app chat.AppID, name, body string) directory.Preset {
 
 func (w *world) meeting(app chat.AppID) chat.MeetingID {
 	w.Helper()
+	w.tick() // no two of anything are made at the same time
 	title := "own"
 	if app == w.other.ID {
 		title = foreign
@@ -157,6 +176,7 @@ type person struct {
 // invite adds somebody to a meeting.
 func (w *world) invite(app chat.AppID, meeting chat.MeetingID, preset string) person {
 	w.Helper()
+	w.tick() // no two of anything are made at the same time
 	name := "own"
 	if app == w.other.ID {
 		name = foreign
@@ -178,6 +198,7 @@ func (w *world) withToken(p person, by auth.Tokens) person {
 // key makes an API key; "" is for all apps.
 func (w *world) key(app chat.AppID, scopes ...auth.Scope) (id, token string) {
 	w.Helper()
+	w.tick() // no two of anything are made at the same time
 	name := "own"
 	if app == w.other.ID {
 		name = foreign
@@ -192,6 +213,7 @@ func (w *world) key(app chat.AppID, scopes ...auth.Scope) (id, token string) {
 // a socket.
 func (w *world) enter(p person) (chat.SessionID, chat.PeerID) {
 	w.Helper()
+	w.tick() // no two of anything are made at the same time
 	id := chat.PeerID(freshID())
 	name := "own"
 	if p.app == w.other.ID {
@@ -206,6 +228,7 @@ func (w *world) enter(p person) (chat.SessionID, chat.PeerID) {
 // connect opens a socket and does not join.
 func (w *world) connect(p person, o peer.Options) *peer.Peer {
 	w.Helper()
+	w.tick() // no two of anything are made at the same time
 	if o.Meeting == "" {
 		o.Meeting = string(p.meeting)
 	}

@@ -50,7 +50,8 @@ type Session struct {
 	Title   string
 	// EndedAt is zero while the session lives.
 	StartedAt, EndedAt time.Time
-	// Revision grows with every change to a message of the session.
+	// Revision grows with every change to a public message of the session. If
+	// private ones counted, a file made anew would tell that somebody whispered.
 	Revision uint64
 }
 

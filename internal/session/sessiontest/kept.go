@@ -71,6 +71,10 @@ func revisionFollowsTheMessages(t *testing.T, w *world) {
 	grew("a message", first, true)
 	w.enter(w.tab(a))
 	grew("a join", first, false)
+	whisper := w.say(a, "psst")
+	whisper.Private, whisper.Recipients = true, []chat.ParticipantID{w.add("Bob", host).Participant}
+	w.append(whisper)
+	grew("a private message", first, false)
 	w.append(chat.PinMessage{Actor: a, Message: m.ID, Pinned: true})
 	grew("a pin", first, true)
 	if _, err := w.journal.Append(t.Context(), chat.DeleteMessage{Actor: a, Message: "unknown"}); err == nil {

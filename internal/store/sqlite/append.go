@@ -254,7 +254,9 @@ func (tx *Tx) Put(jh *journal.Head, e *journal.Entry) error {
 		}
 	}
 	h.Seq, h.At, h.moved = e.Seq, e.At, true
-	tx.revised[e.Event.Message.Session]++
+	if e.Event.Message.Public() {
+		tx.revised[e.Event.Message.Session]++
+	}
 	if e.Pub > 0 {
 		h.Pub = e.Pub
 	}

@@ -234,7 +234,7 @@ type Tx struct {
 	// people and rows are what the transaction has read already.
 	people map[string]*person
 	rows   map[string]*messageRow
-	// revised counts the changes to the messages of each session.
+	// revised counts the changes to the public messages of each session.
 	revised map[chat.SessionID]int64
 	// wrote says that the job at hand has written; failure that the engine
 	// has failed, and with it the whole transaction.
