@@ -96,7 +96,7 @@ test-e2e: web/e2e/node_modules/.package-lock.json
 # No log of any server that ran in the tests above may hold what people said,
 # are called, or prove themselves by. It runs behind them, in the same make.
 check-logs:
-	go run ./scripts/checklogs $(PARLEY_TEST_LOGS) socket conformance crash hostile replay matrix clients slow dev demo e2e
+	go run ./scripts/checklogs $(PARLEY_TEST_LOGS) socket conformance crash hostile replay matrix clients docs slow dev demo e2e
 	rm -rf $(PARLEY_TEST_LOGS)
 
 # Power cuts and crashes, many more of them than in "make test".
