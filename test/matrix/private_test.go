@@ -81,10 +81,29 @@ func shownToOthers(t *testing.T, whispers bool) map[string]string {
 	_, err := s.third.Join(w.ctx, "")
 	w.must(err)
 	s.play()
+	s.note("names of metrics", strings.Join(s.metrics(), "\n"))
 	lines := strings.Split(logged.String(), "\n")
 	slices.Sort(lines)
 	s.note("log", strings.Join(lines, "\n"))
 	return s.shown
+}
+
+// metrics gives the names of all series, with their labels: operators see how
+// much goes on in all, and nothing of whose it is.
+func (s *script) metrics() []string {
+	s.Helper()
+	w := httptest.NewRecorder()
+	s.server.Operations().ServeHTTP(w, httptest.NewRequestWithContext(s.ctx, http.MethodGet, "/metrics", nil))
+	var names []string
+	for line := range strings.Lines(w.Body.String()) {
+		if name, _, ok := strings.Cut(line, " "); ok && name != "#" {
+			names = append(names, name)
+		}
+	}
+	if len(names) < 50 {
+		s.Errorf("only %d series", len(names))
+	}
+	return names
 }
 
 // step moves the clock to the next second, after whatever is private there.
