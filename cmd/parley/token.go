@@ -60,6 +60,7 @@ func (c tokenCreateCommand) Run(ctx context.Context, out io.Writer) error {
 		}
 		wish.App = chat.AppID(id.String())
 	}
+	ctx = server.AsOperator(ctx, "parley token create", "create-api-key")
 	return server.WithAPIKeys(ctx, c.Data, func(keys auth.APIKeys) error {
 		key, token, err := keys.Create(ctx, wish)
 		if err != nil {
@@ -117,6 +118,7 @@ type tokenRevokeCommand struct {
 
 // Run voids a token.
 func (c tokenRevokeCommand) Run(ctx context.Context, out io.Writer) error {
+	ctx = server.AsOperator(ctx, "parley token revoke", "revoke-api-key")
 	return server.WithAPIKeys(ctx, c.Data, func(keys auth.APIKeys) error {
 		key, err := keys.Revoke(ctx, "", c.ID)
 		if errors.Is(err, auth.ErrNoKey) {

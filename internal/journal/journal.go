@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/parley-chat/parley/internal/audit"
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/fault"
 )
@@ -108,6 +109,8 @@ type Tx interface {
 	// LastSent gives when a participant last sent a message here, 0 for never. It
 	// is kept only while the meeting is in slow mode.
 	LastSent(*Head, chat.ParticipantID) (int64, error)
+	// Audit adds a row to the log of who did what.
+	Audit(audit.Act) error
 	// Put stores an entry whose numbers follow on the head, and moves the head.
 	Put(*Head, *Entry) error
 }
@@ -239,6 +242,10 @@ func (j *Journal) flush() {
 // where a command cannot even wait, by Submit itself before it returns.
 // settles is handed through to Entry.Settles.
 func (j *Journal) Submit(cmd chat.Command, settles string, done func(Entry, error)) {
+	j.submit(cmd, settles, nil, done)
+}
+
+func (j *Journal) submit(cmd chat.Command, settles string, act *audit.Act, done func(Entry, error)) {
 	actor := cmd.By()
 	if wait := j.limits.take(actor.Meeting); wait > 0 {
 		j.refuse(done, &chat.Error{
@@ -250,8 +257,10 @@ func (j *Journal) Submit(cmd chat.Command, settles string, done func(Entry, erro
 	err := j.store.Update(
 		func(tx Tx) error {
 			var err error
-			entry, err = apply(tx, cmd, j.now().UnixMilli())
-			return err
+			if entry, err = apply(tx, cmd, j.now().UnixMilli()); err != nil {
+				return err
+			}
+			return witness(tx, cmd, &entry, act)
 		},
 		func(err error) {
 			if err != nil {
@@ -279,7 +288,11 @@ func (j *Journal) Append(ctx context.Context, cmd chat.Command) (Entry, error) {
 		err   error
 	}
 	result := make(chan outcome, 1)
-	j.Submit(cmd, "", func(e Entry, err error) { result <- outcome{e, err} })
+	var by *audit.Act
+	if act, ok := audit.From(ctx); ok {
+		by = &act
+	}
+	j.submit(cmd, "", by, func(e Entry, err error) { result <- outcome{e, err} })
 	select {
 	case r := <-result:
 		return r.entry, r.err
@@ -336,6 +349,26 @@ func apply(tx Tx, cmd chat.Command, now int64) (Entry, error) {
 		return Entry{}, err
 	}
 	return entry, tx.Put(head, &entry)
+}
+
+// witness leaves in the audit log who has done it, where that was the app, or a
+// host who has deleted what another has said.
+func witness(tx Tx, cmd chat.Command, e *Entry, act *audit.Act) error {
+	m := &e.Event.Message
+	switch {
+	case act != nil:
+	case e.Event.Kind == chat.MessageDeleted && e.Event.Actor != m.Author:
+		head, err := tx.Head(e.Meeting)
+		if err != nil {
+			return err
+		}
+		act = &audit.Act{By: audit.Participant, Actor: string(e.Event.Actor), App: head.App, Action: "delete-message", Route: "socket"}
+	default:
+		return nil
+	}
+	done := *act
+	done.Meeting, done.ObjectKind, done.Object = cmd.By().Meeting, "message", string(m.ID)
+	return tx.Audit(done)
 }
 
 // load reads what the command touches, and no more.

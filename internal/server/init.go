@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/parley-chat/parley/internal/audit"
 	"github.com/parley-chat/parley/internal/auth"
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
@@ -23,12 +24,19 @@ func NewApp(ctx context.Context, dir, name string) (app chat.AppID, token string
 		return "", "", err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	ctx = AsOperator(ctx, "parley init", "create-app")
 	made, err := directory.New(store, time.Now).CreateApp(ctx, Account, name)
 	if err != nil {
 		return "", "", err
 	}
-	_, token, err = auth.APIKeys{Store: store}.Create(ctx, auth.NewAPIKey{App: made.ID, Name: "init", Scopes: auth.Scopes()})
+	_, token, err = auth.APIKeys{Store: store}.Create(AsOperator(ctx, "parley init", "create-api-key"), auth.NewAPIKey{App: made.ID, Name: "init", Scopes: auth.Scopes()})
 	return made.ID, token, err
+}
+
+// AsOperator gives a context in which the operator does something by a command,
+// for the audit log.
+func AsOperator(ctx context.Context, command, action string) context.Context {
+	return audit.With(ctx, audit.Act{By: audit.Operator, Action: action, Route: command})
 }
 
 // WithAPIKeys lets do manage the API keys of a data directory, whether or not a

@@ -196,7 +196,7 @@ func (s *Server) routes() (http.Handler, error) {
 		Directory: s.Directory, APIKeys: s.Keys, Tokens: s.Tokens, Logger: s.config.Logger, Limits: s.observed.limits,
 		Webhooks: &webhook.Service{Store: s.store, Now: s.config.Now, Guard: s.guard()},
 		Sessions: s.store, Kicks: s.Sessions, Exports: s.exports,
-		Journal: s.journal, Parse: s.parse, Render: s.renderFiles,
+		Journal: s.journal, Audit: s.store, Parse: s.parse, Render: s.renderFiles,
 	})
 	if err != nil {
 		return nil, err

@@ -52,7 +52,8 @@ var table = []row{
 	{1, "internal/auth", []string{"internal/chat"}},
 	{1, "internal/content", []string{"internal/chat"}},
 	{1, "internal/directory", []string{"internal/chat"}},
-	{1, "internal/journal", []string{"internal/chat", "internal/fault"}},
+	{1, "internal/audit", []string{"internal/chat"}},
+	{1, "internal/journal", []string{"internal/audit", "internal/chat", "internal/fault"}},
 	{1, "internal/kv", []string{"internal/chat", "internal/journal"}},
 	{1, "internal/blob/disk", []string{"internal/blob"}},
 
@@ -74,15 +75,15 @@ var table = []row{
 	{3, "internal/edge/ws/transport", nil},
 	{3, "internal/edge/gate", nil},
 	{3, "internal/edge/ws", []string{
-		"protocol/...", "internal/chat", "internal/auth", "internal/content", "internal/directory", "internal/journal", "internal/kv",
+		"protocol/...", "internal/audit", "internal/chat", "internal/auth", "internal/content", "internal/directory", "internal/journal", "internal/kv",
 		"internal/room", "internal/session", "internal/edge/ice", "internal/edge/ws/transport", "internal/fault", "internal/tally",
 	}},
 	{3, "internal/edge/rest", []string{
-		"internal/chat", "internal/auth", "internal/directory", "internal/journal", "internal/follow/webhook", "internal/follow/export", "internal/session",
+		"internal/audit", "internal/chat", "internal/auth", "internal/directory", "internal/journal", "internal/follow/webhook", "internal/follow/export", "internal/session",
 		"internal/route", "internal/tally",
 	}},
 	{3, "internal/store/sqlite", []string{
-		"internal/chat", "internal/fault", "internal/groupcommit", "internal/tally", "internal/auth", "internal/directory",
+		"internal/audit", "internal/chat", "internal/fault", "internal/groupcommit", "internal/tally", "internal/auth", "internal/directory",
 		"internal/journal", "internal/kv", "internal/room", "internal/session", "internal/upload", "internal/follow/webhook", "internal/follow/export",
 	}},
 
@@ -91,7 +92,7 @@ var table = []row{
 		"internal/edge/...", "internal/follow/export", "internal/follow/webhook", "internal/groupcommit", "internal/journal", "internal/room", "internal/store/...", "internal/tally", "internal/upload",
 	}},
 	{4, "internal/server", []string{
-		"internal/chat", "internal/auth", "internal/blob/disk", "internal/content", "internal/directory", "internal/journal", "internal/kv",
+		"internal/audit", "internal/chat", "internal/auth", "internal/blob/disk", "internal/content", "internal/directory", "internal/journal", "internal/kv",
 		"internal/room", "internal/session", "internal/upload", "internal/follow/webhook", "internal/follow/export", "internal/route", "internal/edge/...", "internal/store/...",
 		"internal/fault", "internal/metrics", "internal/tally",
 	}},

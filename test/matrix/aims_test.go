@@ -138,6 +138,8 @@ var aims = map[string][]aim{
 	"PUT /v1/apps/{app_id}/meetings/{meeting_id}/messages/{message_id}/pin":    of("message", "", ""),
 	"DELETE /v1/apps/{app_id}/meetings/{meeting_id}/messages/{message_id}/pin": of("message", "", ""),
 
+	"GET /v1/audit": append(of("nothing", "", ""), about("of", of("app of a key", "app_id={app}", ""))...),
+
 	"POST /v1/api-keys": append(append(of("nothing", "", `{"name":"own","scopes":["read"]}`),
 		about("app", of("app of a key", "", `{"name":"own","scopes":["read"],"app_id":"{app}"}`))...),
 		about("that reads what is private", of("nothing", "", `{"name":"own","scopes":["private.read"]}`))...),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/parley-chat/parley/internal/audit"
 	"github.com/parley-chat/parley/internal/auth"
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
@@ -22,6 +23,7 @@ type callerKey struct{}
 type identity struct {
 	app directory.App
 	key auth.APIKey
+	act audit.Act // what the request does
 }
 
 // caller gives the app that a request is for. Only what runs behind
@@ -50,7 +52,12 @@ func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
 		_ = writeJSON(ctx.BodyWriter(), refusal)
 		return
 	}
-	next(huma.WithContext(ctx, context.WithValue(ctx.Context(), callerKey{}, who)))
+	who.act = actOf(ctx, who)
+	inner := context.WithValue(ctx.Context(), callerKey{}, who)
+	if ctx.Method() != http.MethodGet {
+		inner = audit.With(inner, who.act)
+	}
+	next(huma.WithContext(ctx, inner))
 }
 
 // scopeKey is where an operation says which scope it takes, if not that of its
@@ -152,7 +159,7 @@ func (a *api) appOf(ctx context.Context, key auth.APIKey, account, named string,
 	if account != "" && !sameID(account, app.Account) {
 		return identity{}, forbidden
 	}
-	return identity{app, key}, nil
+	return identity{app: app, key: key}, nil
 }
 
 // bearer gives the token of an Authorization header, "" for none.

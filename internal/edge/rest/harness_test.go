@@ -92,7 +92,7 @@ func (f *fixture) config() rest.Config {
 	})
 	return rest.Config{
 		Directory: f.directory, Tokens: f.tokens, APIKeys: f.keys, Webhooks: f.webhooks(),
-		Sessions: f.db, Kicks: f.sessions, Exports: exports, Journal: f.journal,
+		Sessions: f.db, Kicks: f.sessions, Exports: exports, Journal: f.journal, Audit: f.db,
 		Parse: func(_ chat.MeetingID, kind chat.Kind, payload string) (chat.Content, error) {
 			return content.Parse(kind, payload, elsewhere{})
 		},

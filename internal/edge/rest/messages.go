@@ -83,6 +83,11 @@ func (a *api) listMessages(ctx context.Context, in *listMessagesInput) (messageP
 	if err := a.mustFindMeeting(ctx, in.MeetingID); err != nil {
 		return none, err
 	}
+	if l.Private || l.Deleted {
+		if err := a.record(ctx); err != nil {
+			return none, err
+		}
+	}
 	listed, err := a.journal.List(ctx, l)
 	if err != nil {
 		return none, a.fail(ctx, "meeting", err)
@@ -239,6 +244,11 @@ func (a *api) getMessage(ctx context.Context, in *MessagePath) (messageWire, err
 	if err != nil {
 		return messageWire{}, err
 	}
+	if !m.Public() || m.DeletedAt != 0 {
+		if err := a.record(ctx); err != nil {
+			return messageWire{}, err
+		}
+	}
 	return a.wireMessage(caller(ctx).ID, m), nil
 }
 
@@ -289,6 +299,9 @@ func (a *api) messageHistory(ctx context.Context, in *messageHistoryInput) (mess
 	answer := messageHistory{Success: true, Data: []changeWire{}}
 	m, err := a.messageOf(ctx, &in.MessagePath)
 	if err != nil {
+		return answer, err
+	}
+	if err := a.record(ctx); err != nil {
 		return answer, err
 	}
 	after := m.SentAt

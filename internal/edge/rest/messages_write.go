@@ -43,13 +43,16 @@ func (a *api) content(meeting guid, w ContentWish) (chat.Content, error) {
 	allowed := map[chat.Kind][]string{
 		chat.Text: {"text"}, chat.Image: {"link"}, chat.File: {"link", "name", "size"}, chat.Custom: {"custom"},
 	}[kind]
-	for field, given := range map[string]bool{
+	given := map[string]bool{
 		"text": w.Text != nil, "link": w.Link != nil, "name": w.Name != nil, "size": w.Size != nil, "custom": len(object(w.Custom)) > 0,
-	} {
-		switch {
-		case given && !slices.Contains(allowed, field):
+	}
+	for _, field := range []string{"text", "link", "name", "size", "custom"} {
+		if given[field] && !slices.Contains(allowed, field) {
 			return chat.Content{}, badRequest("%q does not belong to a message of the type %q", field, kind)
-		case !given && field != "name" && slices.Contains(allowed, field):
+		}
+	}
+	for _, field := range allowed {
+		if !given[field] && field != "name" {
 			return chat.Content{}, badRequest("%q is required for a message of the type %q", field, kind)
 		}
 	}

@@ -118,6 +118,9 @@ func (a *api) refreshToken(ctx context.Context, in *ParticipantPath) (tokenWire,
 	if err != nil {
 		return tokenWire{}, a.fail(ctx, "participant", err)
 	}
+	if err := a.record(ctx); err != nil {
+		return tokenWire{}, err
+	}
 	refreshed, err := a.withToken(ctx, p)
 	return tokenWire{refreshed.Token}, err
 }

@@ -27,5 +27,8 @@ func (a *api) chatLink(ctx context.Context, in *chatLinkInput) (chatLinkWire, er
 	if err != nil {
 		return chatLinkWire{}, a.fail(ctx, "session", err)
 	}
+	if err := a.record(ctx); err != nil {
+		return chatLinkWire{}, err
+	}
 	return chatLinkWire{URL: link, Expiry: stamp(expires)}, nil
 }

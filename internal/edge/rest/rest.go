@@ -91,6 +91,7 @@ type Config struct {
 	Kicks     Kicks
 	Exports   Exports
 	Journal   Journal
+	Audit     Audit
 	// Parse checks a payload as clients send it, and Render gives one with links
 	// to its files.
 	Parse  func(chat.MeetingID, chat.Kind, string) (chat.Content, error)
@@ -118,6 +119,7 @@ type api struct {
 	exports   Exports
 	limits    *tally.Words
 	journal   Journal
+	audit     Audit
 	parse     func(chat.MeetingID, chat.Kind, string) (chat.Content, error)
 	render    func(chat.MeetingID, chat.Content) string
 	log       *slog.Logger
@@ -129,7 +131,7 @@ type api struct {
 // wants to be mounted by a server that answers other paths too. Such a server
 // wraps all it has in Sinks, and that in CORS.
 func Paths() []string {
-	return []string{"/client/v4/", "/v2/", "/iceservers", "/api/v1/", "/otel/", "/logs/", "/openapi.json", "/v1/api-keys", "/v1/api-keys/", "/v1/apps/"}
+	return []string{"/client/v4/", "/v2/", "/iceservers", "/api/v1/", "/otel/", "/logs/", "/openapi.json", "/v1/api-keys", "/v1/api-keys/", "/v1/apps/", "/v1/audit"}
 }
 
 // New makes the handler for everything this edge answers. It answers every
@@ -137,7 +139,7 @@ func Paths() []string {
 func New(config Config) (http.Handler, error) {
 	if config.Directory == nil || config.Tokens == nil || config.APIKeys == nil || config.Webhooks == nil ||
 		config.Sessions == nil || config.Kicks == nil || config.Exports == nil ||
-		config.Journal == nil || config.Parse == nil || config.Render == nil {
+		config.Journal == nil || config.Audit == nil || config.Parse == nil || config.Render == nil {
 		return nil, errors.New("the REST edge lacks one of the parts that it manages")
 	}
 	if config.Logger == nil {
@@ -150,7 +152,7 @@ func New(config Config) (http.Handler, error) {
 		directory: config.Directory, tokens: config.Tokens, keys: config.APIKeys, webhooks: config.Webhooks,
 		sessions: config.Sessions, kicks: config.Kicks, exports: config.Exports,
 		log: config.Logger, limits: config.Limits, mux: config.Mux, pace: newPace(time.Now),
-		journal: config.Journal, parse: config.Parse, render: config.Render,
+		journal: config.Journal, audit: config.Audit, parse: config.Parse, render: config.Render,
 	}
 	if err := a.routes(); err != nil {
 		return nil, err

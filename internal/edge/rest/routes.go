@@ -83,6 +83,10 @@ func (a *api) routes() error {
 	one(own, http.StatusOK, "GET /api-keys", "list-api-keys", "List API keys", a.listAPIKeys)
 	one(own, http.StatusOK, "DELETE /api-keys/{key_id}", "revoke-api-key", "Revoke an API key", a.revokeAPIKey)
 
+	logged := huma.NewGroup(own)
+	logged.UseSimpleModifier(scoped(auth.Compliance))
+	whole(logged, "GET /audit", "list-audit", "List who did what", a.auditLog)
+
 	// What was said in the meetings of an app.
 	said := huma.NewGroup(root)
 	said.UseModifier(appForm)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/parley-chat/parley/internal/audit"
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/room"
 	"github.com/parley-chat/parley/internal/session"
@@ -28,7 +29,7 @@ func (p *peer) kick(ctx context.Context, req request) error {
 	for _, id := range m.GetPeerIds() {
 		kick.Peers = append(kick.Peers, chat.PeerID(id))
 	}
-	_, err := p.server.Sessions.Kick(ctx, kick)
+	_, err := p.server.Sessions.Kick(p.acting(ctx, "kick"), kick)
 	return err
 }
 
@@ -43,8 +44,18 @@ func (p *peer) kickAll(ctx context.Context, req request) error {
 		return err
 	}
 	actor := p.actor()
-	_, err := p.server.Sessions.KickAll(ctx, actor.Meeting, &actor, req.id)
+	_, err := p.server.Sessions.KickAll(p.acting(ctx, "kick-all"), actor.Meeting, &actor, req.id)
 	return err
+}
+
+// acting gives a context in which the peer's participant does something that is
+// to be in the audit log.
+func (p *peer) acting(ctx context.Context, action string) context.Context {
+	meeting := p.access.Meeting
+	return audit.With(ctx, audit.Act{
+		By: audit.Participant, Actor: string(p.info.Participant), App: meeting.App, Action: action, Route: "socket",
+		Meeting: meeting.ID, ObjectKind: "meeting", Object: string(meeting.ID),
+	})
 }
 
 // refuseEntry answers a peer that may not join. One that was sent out is told

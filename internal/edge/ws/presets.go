@@ -182,7 +182,7 @@ func (p *peer) updateUserPreset(ctx context.Context, req request) error {
 		}
 		wishes[i] = directory.Overrule{Participant: chat.ParticipantID(update.GetUserIds()), Permissions: encoded}
 	}
-	err := p.server.Directory.Overrule(ctx, p.access.Meeting.ID, p.info.Participant, wishes)
+	err := p.server.Directory.Overrule(p.acting(ctx, "change-permissions"), p.access.Meeting.ID, p.info.Participant, wishes)
 	if errors.Is(err, directory.ErrNotFound) {
 		return chat.Refuse(chat.NotFound, "there is no such participant")
 	}

@@ -113,7 +113,7 @@ func (p *peer) acceptWaiting(ctx context.Context, req request) error {
 	if err != nil {
 		return err
 	}
-	if err := p.server.Sessions.Admit(ctx, p.access.Meeting.ID, ids); err != nil {
+	if err := p.server.Sessions.Admit(p.acting(ctx, "accept-waiting"), p.access.Meeting.ID, ids); err != nil {
 		return err
 	}
 	p.room.Answer(ids, p.server.Codec.Admitted(), true)

@@ -23,6 +23,7 @@ import (
 // PutApp implements directory.Store.
 func (db *DB) PutApp(ctx context.Context, app directory.App, presets []directory.Preset) error {
 	return db.update(ctx, func(tx *Tx) error {
+		tx.aboutApp(app.ID, "app", string(app.ID))
 		if _, err := tx.exec(`INSERT INTO apps (id, account, name, created_at) VALUES (?, ?, ?, ?)`,
 			string(app.ID), app.Account, app.Name, app.CreatedAt.UnixMilli()); err != nil {
 			return fmt.Errorf("storing an app: %w", err)
@@ -44,6 +45,7 @@ func (db *DB) PutMeeting(ctx context.Context, m directory.Meeting, epoch string)
 		return fmt.Errorf("encoding the settings of a meeting: %w", err)
 	}
 	return db.update(ctx, func(tx *Tx) error {
+		tx.about("meeting", string(m.ID))
 		if err := tx.mustFindApp(m.App); err != nil {
 			return err
 		}
@@ -72,6 +74,7 @@ func (tx *Tx) mustFindApp(id chat.AppID) error {
 func (db *DB) PutParticipant(ctx context.Context, app chat.AppID, p directory.Participant) (chat.PresetID, error) {
 	var preset string
 	err := db.update(ctx, func(tx *Tx) error {
+		tx.about("participant", string(p.ID))
 		var meeting int64
 		found, err := tx.row(`SELECT no FROM meetings WHERE id = ? AND app = ?`, []any{string(p.Meeting), string(app)}, &meeting)
 		if err != nil {

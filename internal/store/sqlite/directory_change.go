@@ -201,6 +201,7 @@ func (tx *Tx) participantOf(app chat.AppID, meeting chat.MeetingID, id chat.Part
 // PutPreset implements directory.Store.
 func (db *DB) PutPreset(ctx context.Context, p directory.Preset) error {
 	return db.update(ctx, func(tx *Tx) error {
+		tx.about("preset", string(p.ID))
 		if err := tx.mustFindApp(p.App); err != nil {
 			return err
 		}

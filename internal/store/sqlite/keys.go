@@ -45,6 +45,7 @@ func (db *DB) Key(ctx context.Context, name string) ([]byte, error) {
 // there is no such app.
 func (db *DB) PutAPIKey(ctx context.Context, hash []byte, key auth.APIKey) error {
 	return db.update(ctx, func(tx *Tx) error {
+		tx.aboutApp(key.App, "api_key", key.ID)
 		if key.App != "" {
 			if err := tx.mustFindApp(key.App); err != nil {
 				return err
@@ -138,6 +139,7 @@ func (db *DB) DropAPIKey(ctx context.Context, app chat.AppID, id string) (auth.A
 		if !found {
 			return auth.APIKey{}, auth.ErrNoKey
 		}
+		tx.aboutApp(chat.AppID(r.app), "api_key", id)
 		_, err = tx.exec(`DELETE FROM api_keys WHERE id = ?`, id)
 		return r.key(), err
 	})

@@ -48,6 +48,7 @@ const (
 	DamagedSession    = "session"    // sessions, meetings and peers contradict each other
 	DamagedUpload     = "upload"     // a message and the files it refers to do not fit
 	DamagedBlob       = "blob"       // the bytes of a file are missing or others
+	DamagedAudit      = "audit"      // the audit log is not what was written
 	DamagedUnreadable = "unreadable" // a part could not be read at all
 )
 
@@ -92,6 +93,7 @@ func (f *File) Verify(ctx context.Context, checks Checks) (Census, error) {
 		part("the journals", v.strays),
 		part("the sessions", v.sessions),
 		part("the uploads", v.uploads),
+		part("the audit log", v.audit),
 	} {
 		if err := check(ctx); err != nil {
 			return v.census, fmt.Errorf("checking the database: %w", err)

@@ -50,6 +50,7 @@ func joinEvents(events []webhook.Event) string {
 // PutWebhook implements webhook.Store.
 func (db *DB) PutWebhook(ctx context.Context, w webhook.Webhook) error {
 	return db.update(ctx, func(tx *Tx) error {
+		tx.about("webhook", string(w.ID))
 		if err := tx.mustFindApp(w.App); err != nil {
 			return err
 		}

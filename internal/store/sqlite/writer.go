@@ -60,7 +60,7 @@ func (db *DB) Update(fn func(journal.Tx) error, done func(error)) error {
 // update runs fn in the next transaction and waits for the commit. When ctx
 // ends first, fn may still be carried out.
 func (db *DB) update(ctx context.Context, fn func(*Tx) error) error {
-	return db.wait(ctx, db.writer.Submit, fn)
+	return db.wait(ctx, db.writer.Submit, audited(ctx, fn))
 }
 
 // updateBehind is update for background work.
@@ -240,6 +240,9 @@ type Tx struct {
 	// has failed, and with it the whole transaction.
 	wrote   bool
 	failure error
+	// objectKind and object are what the job at hand is done to, see about.
+	objectKind, object string
+	objectApp          chat.AppID
 	// directory says that what Access has found may have changed.
 	directory bool
 }

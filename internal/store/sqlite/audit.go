@@ -1,0 +1,151 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/parley-chat/parley/internal/audit"
+	"github.com/parley-chat/parley/internal/chat"
+)
+
+// This file keeps the audit log. Rows are only added: triggers of the schema
+// refuse all else.
+
+// about names what the job at hand is done to, where its caller cannot know:
+// what is being made.
+func (tx *Tx) about(kind, id string) { tx.objectKind, tx.object = kind, id }
+
+// aboutApp is about, for what concerns an app that may not be the caller's.
+func (tx *Tx) aboutApp(app chat.AppID, kind, id string) {
+	tx.about(kind, id)
+	tx.objectApp = app
+}
+
+// audited has fn leave a row of the act that is done in ctx, if there is one.
+func audited(ctx context.Context, fn func(*Tx) error) func(*Tx) error {
+	act, ok := audit.From(ctx)
+	if !ok {
+		return fn
+	}
+	return func(tx *Tx) error {
+		tx.aboutApp("", "", "")
+		if err := fn(tx); err != nil {
+			return err
+		}
+		done := act
+		if tx.object != "" {
+			done.ObjectKind, done.Object = tx.objectKind, tx.object
+		}
+		if tx.objectApp != "" {
+			done.App = tx.objectApp
+		}
+		return tx.Audit(done)
+	}
+}
+
+// Audit implements journal.Tx: it adds a row.
+func (tx *Tx) Audit(act audit.Act) error {
+	r := auditRow{Row: audit.Row{Act: act}, at: tx.db.config.Now().UnixMilli()}
+	var last []byte
+	if _, err := tx.row(`SELECT no, chain FROM audit ORDER BY no DESC LIMIT 1`, nil, &r.No, &last); err != nil {
+		return err
+	}
+	r.No++
+	r.chain = r.sum(last)
+	_, err := tx.exec(`INSERT INTO audit (`+auditColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.No, r.at, string(r.By), r.Actor, string(r.App), r.Action, r.Route, string(r.Meeting), r.ObjectKind, r.Object, r.chain)
+	return err
+}
+
+// Record adds a row for what changes nothing else, and is durable when it
+// returns.
+func (db *DB) Record(ctx context.Context, act audit.Act) error {
+	return db.update(audit.With(ctx, act), func(*Tx) error { return nil })
+}
+
+const auditColumns = `no, at, by_kind, actor, app, action, route, meeting, object_kind, object, chain`
+
+type auditRow struct {
+	audit.Row
+	at    int64
+	chain []byte
+}
+
+func (r *auditRow) dest() []any {
+	return []any{&r.No, &r.at, &r.By, &r.Actor, &r.App, &r.Action, &r.Route, &r.Meeting, &r.ObjectKind, &r.Object, &r.chain}
+}
+
+// sum is the hash over the row before and this one.
+func (r *auditRow) sum(last []byte) []byte {
+	var c checksum
+	c.num(r.No, r.at).text(string(r.By), r.Actor, string(r.App), r.Action, r.Route, string(r.Meeting), r.ObjectKind, r.Object)
+	h := sha256.Sum256(append(bytes.Clone(last), c.buf...))
+	return h[:]
+}
+
+const auditQuery = `SELECT ` + auditColumns + ` FROM audit WHERE no < ?1 AND at >= ?2 AND at <= ?3
+	AND (?4 = '' OR app = ?4) AND (?5 = '' OR meeting = ?5) AND (?6 = '' OR actor = ?6)
+	AND (?7 = '' OR action = ?7) AND (?8 = '' OR object = ?8) ORDER BY no DESC LIMIT ?9`
+
+// AuditLog lists rows, the newest first, and tells whether there are more.
+func (db *DB) AuditLog(ctx context.Context, l audit.List) (rows []audit.Row, more bool, err error) {
+	if l.Limit <= 0 {
+		l.Limit = audit.DefaultListed
+	}
+	l.Limit = min(l.Limit, audit.MaxListed)
+	if l.Before <= 0 {
+		l.Before = math.MaxInt64
+	}
+	from, to := int64(0), int64(math.MaxInt64)
+	if !l.From.IsZero() {
+		from = l.From.UnixMilli()
+	}
+	if !l.To.IsZero() {
+		to = l.To.UnixMilli()
+	}
+	found, err := db.query(ctx, auditQuery, l.Before, from, to,
+		string(l.App), string(l.Meeting), l.Actor, l.Action, l.Object, l.Limit+1)
+	if err != nil {
+		return nil, false, classify(err)
+	}
+	defer found.Close()
+	for found.Next() {
+		var r auditRow
+		if err := found.Scan(r.dest()...); err != nil {
+			return nil, false, classify(err)
+		}
+		r.At = time.UnixMilli(r.at).UTC()
+		rows = append(rows, r.Row)
+	}
+	more = len(rows) > l.Limit
+	return rows[:min(l.Limit, len(rows))], more, classify(found.Err())
+}
+
+// audit checks that the log is as it was written, row by row. What is missing at
+// its end alone cannot be seen.
+func (v *verifier) audit(ctx context.Context, q *look) error {
+	var tables int
+	if err := q.row(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'audit'`, nil, &tables); err != nil || tables == 0 {
+		return err
+	}
+	var no int64
+	var last []byte
+	return each(ctx, q, `SELECT `+auditColumns+` FROM audit ORDER BY no`, nil, func(scan scanner) error {
+		var r auditRow
+		if err := scan(r.dest()...); err != nil {
+			return err
+		}
+		switch {
+		case r.No != no+1:
+			v.Found(Finding{Code: DamagedAudit, Detail: fmt.Sprintf("row %d of the audit log is missing", no+1)})
+		case !bytes.Equal(r.chain, r.sum(last)):
+			v.Found(Finding{Code: DamagedAudit, Detail: fmt.Sprintf("row %d of the audit log is not what was written", r.No)})
+		}
+		no, last = r.No, r.chain
+		return nil
+	})
+}
