@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { Validator } from '@seriousme/openapi-schema-validator';
 import Cloudflare, { APIError, AuthenticationError, BadRequestError, ConflictError, NotFoundError } from 'cloudflare';
 import { WebSocket } from 'ws';
 import { ParleyClient } from '../dist/parley-client.js';
@@ -249,4 +250,15 @@ test('the judge sees what the client lets pass', () => {
   assert.deepEqual(of({ id: undefined }), ['answer.data.id is missing']);
   assert.deepEqual(of({ title: 7 }), ['answer.data.title is 7, which is no string']);
   assert.match(of({ status: 'ASLEEP' })[0], /^answer\.data\.status is "ASLEEP"/);
+});
+
+test('the description of the API is valid OpenAPI 3.1', async () => {
+  const description = await (await fetch(`${parley.info.http_url}/openapi.json`)).json();
+  const validator = new Validator();
+  assert.deepEqual(await validator.validate(description), { valid: true });
+  assert.equal(validator.version, '3.1');
+  assert.equal((await new Validator().validate({ ...description, paths: { x: 1 } })).valid, false);
+  const dangling = JSON.stringify(description).match(/"\$ref":"[^"]+"/g).map((ref) => ref.slice(8, -1))
+    .filter((ref) => !ref.slice(2).split('/').reduce((at, key) => at?.[key], description));
+  assert.deepEqual(dangling, []);
 });
