@@ -47,6 +47,9 @@ const (
 	DamagedClientID   = "client_id"  // a client's id leads to no message of its own
 	DamagedSession    = "session"    // sessions, meetings and peers contradict each other
 	DamagedUpload     = "upload"     // a message and the files it refers to do not fit
+	DamagedStore      = "store"      // stores of apps are not counted right, or outlived their session
+	DamagedWebhook    = "webhook"    // something waits for a webhook that is not there
+	DamagedExport     = "export"     // files of sessions, and sessions, do not fit
 	DamagedBlob       = "blob"       // the bytes of a file are missing or others
 	DamagedAudit      = "audit"      // the audit log is not what was written
 	DamagedUnreadable = "unreadable" // a part could not be read at all
@@ -62,11 +65,15 @@ type Census struct {
 	Sessions  int64 `json:"sessions"`
 	Peers     int64 `json:"peers"`
 	Uploads   int64 `json:"uploads"`
+	// StoreItems are keys of stores, Deliveries what is or was told to webhooks.
+	StoreItems int64 `json:"store_items"`
+	Deliveries int64 `json:"deliveries"`
 }
 
 // Rows is how many rows that are.
 func (c Census) Rows() int64 {
-	return c.Meetings + c.Messages + c.Changes + c.Mailbox + c.ClientIDs + c.Sessions + c.Peers + c.Uploads
+	return c.Meetings + c.Messages + c.Changes + c.Mailbox + c.ClientIDs + c.Sessions + c.Peers + c.Uploads +
+		c.StoreItems + c.Deliveries
 }
 
 // Checks tells how to verify.
@@ -94,6 +101,8 @@ func (f *File) Verify(ctx context.Context, checks Checks) (Census, error) {
 		part("the sessions", v.sessions),
 		part("the uploads", v.uploads),
 		part("the audit log", v.audit),
+		part("the stores", v.stores),
+		part("what webhooks are told, and exports", v.told),
 	} {
 		if err := check(ctx); err != nil {
 			return v.census, fmt.Errorf("checking the database: %w", err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
+	"github.com/parley-chat/parley/internal/kv"
 	"github.com/parley-chat/parley/internal/store/sqlite"
 )
 
@@ -72,6 +73,12 @@ func busy(t *testing.T) *talk {
 	} {
 		tk.append(c)
 	}
+	tk.share("one", []byte("1"))
+	tk.share("two", []byte("2"))
+	tk.share("two", nil)
+	rawExec(t, tk.dir, `INSERT INTO webhooks SELECT 'hook', id, 'name', 'https://example.com', '', 1, 0, 0 FROM apps`)
+	rawExec(t, tk.dir, `INSERT INTO deliveries (id, webhook, event, body, created_at, due_at) VALUES ('told', 'gone', '', '', 0, NULL), ('waits', 'hook', '', '', 0, 0)`)
+	rawExec(t, tk.dir, `INSERT INTO dumps SELECT id, 'csv', 0, 'export-1', 1, 0 FROM sessions LIMIT 1`)
 	tk.gossip(tk.meeting, []chat.Actor{tk.a, tk.b}, 60)
 	other := tk.newMeeting(directory.NewMeeting{})
 	people := []chat.Actor{tk.add(other, "Cem"), tk.add(other, "Dee"), tk.add(other, "Eve")}
@@ -92,6 +99,16 @@ func busy(t *testing.T) *talk {
 	tk.newMeeting(directory.NewMeeting{}) // where nobody ever comes
 	tk.close()
 	return tk
+}
+
+// share writes a key of a store, or deletes it.
+func (tk *talk) share(key string, value []byte) {
+	tk.tb.Helper()
+	done := make(chan error, 1)
+	tk.must(tk.PutKeys(kv.Write{
+		Meeting: tk.a.Meeting, Participant: tk.a.Participant, Peer: tk.a.Peer, Store: "board", Pairs: []kv.Pair{{Key: key, Value: value}},
+	}, func(_ kv.Change, err error) { done <- err }))
+	tk.must(<-done)
 }
 
 // gossip lets people do things at random. What is refused is refused.
@@ -129,7 +146,8 @@ func TestVerifyFindsNothingInABusyHistory(t *testing.T) {
 	tk := busy(t)
 	census := wantClean(t, tk.dir)
 	if census.Meetings != 3 || census.Messages < 50 || census.Changes < 20 || census.Mailbox < 10 || census.ClientIDs < 2 ||
-		census.Sessions != 4 || census.Peers == 0 || census.Uploads != 1 {
+		census.Sessions != 4 || census.Peers == 0 || census.Uploads != 1 ||
+		census.StoreItems != 2 || census.Deliveries != 2 {
 		t.Errorf("too little was checked: %+v", census)
 	}
 }
@@ -225,6 +243,20 @@ func TestVerifyNamesDamage(t *testing.T) {
 		"UploadSize":    {`UPDATE uploads SET size = NULL WHERE id = 'one'`, sqlite.DamagedUpload, 0},
 		"UploadDigest":  {`UPDATE uploads SET sha256 = x'00' WHERE id = 'one'`, sqlite.DamagedUpload, 0},
 
+		"StoreValue":   {`UPDATE store_items SET value = CAST('3' AS BLOB) WHERE key = 'one'`, sqlite.DamagedChecksum, 0},
+		"StoreOver":    {`INSERT INTO store_items SELECT (SELECT id FROM sessions WHERE ended_at IS NOT NULL LIMIT 1), store, key, value, peer, at, rival, crc FROM store_items WHERE key = 'one'`, sqlite.DamagedStore, 0},
+		"StoreKeys":    {`UPDATE store_totals SET keys = keys + 1`, sqlite.DamagedStore, 0},
+		"StoreBytes":   {`UPDATE store_totals SET bytes = bytes - 1`, sqlite.DamagedStore, 0},
+		"StoreDeleted": {`DELETE FROM store_items WHERE value IS NULL`, sqlite.DamagedStore, 0},
+		"StoreTime":    {`UPDATE store_totals SET last_at = 1`, sqlite.DamagedStore, 0},
+		"NoTotals":     {`DELETE FROM store_totals`, sqlite.DamagedStore, 0},
+		"NoWebhook":    {`DELETE FROM webhooks`, sqlite.DamagedWebhook, 0},
+		"DumpOfNone":   {`UPDATE dumps SET session = 'another'`, sqlite.DamagedExport, 0},
+		"DumpBytes":    {`UPDATE dumps SET size = -1`, sqlite.DamagedExport, 0},
+		"EndedOfLive":  {`INSERT INTO ended_sessions (session) SELECT id FROM sessions WHERE ended_at IS NULL`, sqlite.DamagedExport, 0},
+		"KeyOfNoApp":   {`INSERT INTO api_keys VALUES ('k', x'01', 'none', 'n', 'admin', 0)`, sqlite.DamagedReference, 0},
+		"HookOfNoApp":  {`UPDATE webhooks SET app = 'none'`, sqlite.DamagedReference, 0},
+
 		"Reference":  {`UPDATE participants SET preset = 'none' WHERE name = 'Bob'`, sqlite.DamagedReference, 0},
 		"NoMeeting":  {`INSERT INTO client_ids VALUES (77, 'p', 'c', 1, x'00')`, sqlite.DamagedReference, 0},
 		"StrayRows":  {`UPDATE changes SET meeting = 78 WHERE seq = 5` + ofFirst, sqlite.DamagedReference, 0},
@@ -236,7 +268,7 @@ func TestVerifyNamesDamage(t *testing.T) {
 			_, found := verify(t, tk.dir)
 			if !slices.ContainsFunc(found, func(d sqlite.Finding) bool {
 				return d.Code == damage.code && (d.Seq == damage.seq || (damage.seq < 0 && d.Seq > 0)) &&
-					(d.Meeting == tk.meeting || d.Meeting == "" || name == "UploadForeign")
+					(d.Meeting == tk.meeting || d.Meeting == "" || name == "UploadForeign" || name == "StoreOver")
 			}) {
 				t.Errorf("no %q of entry %d among %+v", damage.code, damage.seq, found)
 			}
