@@ -126,3 +126,17 @@ func TestADeletionOfAnEarlierSessionTellsNothing(t *testing.T) {
 		t.Errorf("the history is %q", got)
 	}
 }
+
+func TestWhatHostsDoIsLogged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	host := w.enter("Hanna")
+	guest := w.join(w.invite("Gus", "group_call_participant"))
+	said := w.say(guest, "rude")
+	w.must(nil, host.Request(w.ctx, protocol.DeleteMessage, &rtkwire.DeleteMessage{ChatId: said.GetChatId()}, nil))
+	w.must(nil, host.Send(w.ctx, host.NewID(), protocol.KickAll, &rtkwire.KickAll{}))
+	for _, action := range []string{"delete-message", "kick-all"} {
+		w.awaitRow(`SELECT 1 FROM audit WHERE by_kind = 'participant' AND route = 'socket' AND action = ? AND meeting = ? AND app = ?`,
+			action, string(w.meeting.ID), string(w.app.ID))
+	}
+}
