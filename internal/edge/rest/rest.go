@@ -131,7 +131,7 @@ type api struct {
 // wants to be mounted by a server that answers other paths too. Such a server
 // wraps all it has in Sinks, and that in CORS.
 func Paths() []string {
-	return []string{"/client/v4/", "/v2/", "/iceservers", "/api/v1/", "/otel/", "/logs/", "/openapi.json", "/v1/api-keys", "/v1/api-keys/", "/v1/apps/", "/v1/audit"}
+	return []string{"/client/v4/", "/v2/", "/iceservers", "/api/v1/", "/otel/", "/logs/", "/openapi", "/openapi.json", "/v1/api-keys", "/v1/api-keys/", "/v1/apps/", "/v1/audit"}
 }
 
 // New makes the handler for everything this edge answers. It answers every

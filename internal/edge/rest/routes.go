@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -259,5 +261,5 @@ func (a *api) serveDescription(root huma.API) error {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(document)
 	})
-	return nil
+	return a.servePage(root.OpenAPI(), slices.Sorted(maps.Keys(root.OpenAPI().Paths)))
 }
