@@ -166,6 +166,7 @@ var aims = map[string][]aim{
 	"POST /api/v1/message":               of("nothing", "", `{}`),
 	"POST /otel/logs":                    of("nothing", "", `{}`),
 	"POST /logs/otel/logs":               of("nothing", "", `{}`),
+	"GET /openapi":                       of("nothing", "", ""),
 	"GET /openapi.json":                  of("nothing", "", ""),
 	"GET /.well-known/webhooks.json":     of("nothing", "", ""),
 	"GET /healthz":                       of("nothing", "", ""),
