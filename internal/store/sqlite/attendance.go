@@ -72,13 +72,20 @@ func (db *DB) Sessions(ctx context.Context, app chat.AppID, l session.List) ([]s
 	l.Page = l.Page.Normalise()
 	w := where{}.and(`s.app = ?`, string(app))
 	if l.Meeting != "" {
-		w = w.and(`m.id = ?`, string(l.Meeting))
+		// The sessions of one meeting are few beside those of the app.
+		w = where{}.and(`s.meeting = (SELECT no FROM meetings WHERE id = ?)`, string(l.Meeting)).and(`+s.app = ?`, string(app))
 	}
+	kept := []keptCount{{"sessions", string(app), 1}}
 	switch l.Status {
 	case session.Live:
 		w = w.and(`s.ended_at IS NULL`)
+		kept = []keptCount{{"live sessions", string(app), 1}}
 	case session.Ended:
 		w = w.and(`s.ended_at IS NOT NULL`)
+		kept = append(kept, keptCount{"live sessions", string(app), -1})
+	}
+	if l.Meeting != "" || !l.From.IsZero() || !l.To.IsZero() || l.Least > 0 || l.Most > 0 || l.Search != "" {
+		kept = nil
 	}
 	if !l.From.IsZero() {
 		w = w.and(`s.started_at >= ?`, l.From.UnixMilli())
@@ -93,11 +100,36 @@ func (db *DB) Sessions(ctx context.Context, app chat.AppID, l session.List) ([]s
 		w = w.and(`s.peers <= ?`, l.Most)
 	}
 	w = w.lookFor(l.Search, `m.title`, `m.id`, `s.id`)
-	order := `s.started_at`
+	d := direction(l.Page)
 	if l.Order == session.BySpent {
-		order = `10`
+		return lookBack(ctx, db, scanRecord, db.bySpent(w, l.Page), recordTables, w, l.Page, kept...)
 	}
-	return lookBack(ctx, db, scanRecord, recordColumns, recordTables, w, order+direction(l.Page)+`, s.id`, l.Page)
+	return lookBack(ctx, db, scanRecord, db.page(recordColumns, recordTables, w, `s.started_at`+d+`, s.id`+d, l.Page), recordTables, w, l.Page, kept...)
+}
+
+// bySpent reads sessions by the time that was spent. That of sessions where
+// nobody is stands in an index, in order; the rest is sorted into its beginning.
+func (db *DB) bySpent(w where, p session.Page) query {
+	d, now := direction(p), db.nowMilli()
+	text := `SELECT * FROM (SELECT * FROM (SELECT ` + recordColumns + ` FROM ` + recordTables + w.text() + ` AND s.live = 0
+			ORDER BY s.spent` + d + `, s.id` + d + ` LIMIT ?)
+		UNION ALL SELECT ` + recordColumns + ` FROM ` + recordTables + w.text() + ` AND s.live > 0)
+		ORDER BY 10` + d + `, 1` + d + ` LIMIT ? OFFSET ?`
+	return query{text, slices.Concat([]any{now}, w.args, []any{p.Offset() + p.Size, now}, w.args, []any{p.Size, p.Offset()})}
+}
+
+// query is a statement with its arguments.
+type query struct {
+	text string
+	args []any
+}
+
+// page reads one page. The one argument of the columns is the present time.
+func (db *DB) page(columns, tables string, w where, order string, p session.Page) query {
+	return query{
+		`SELECT ` + columns + ` FROM ` + tables + w.text() + ` ORDER BY ` + order + ` LIMIT ? OFFSET ?`,
+		slices.Concat([]any{db.nowMilli()}, w.args, []any{p.Size, p.Offset()}),
+	}
 }
 
 func direction(p session.Page) string {
@@ -125,16 +157,14 @@ func (w where) lookFor(text, name string, ids ...string) where {
 	return w.and(`(`+strings.Join(conditions, ` OR `)+`)`, args...)
 }
 
-// lookBack reads one page, and counts all rows that match. The one argument of
-// the columns is the present time.
+// lookBack reads one page, and counts all rows that match.
 func lookBack[T any](ctx context.Context, db *DB, scan func(func(...any) error) (T, error),
-	columns, tables string, w where, order string, p session.Page,
+	q query, tables string, w where, p session.Page, kept ...keptCount,
 ) ([]T, int, error) {
 	if err := p.Check(); err != nil {
 		return nil, 0, err
 	}
-	args := slices.Concat([]any{db.nowMilli()}, w.args, []any{p.Size, p.Offset()})
-	rows, err := db.query(ctx, `SELECT `+columns+` FROM `+tables+w.text()+` ORDER BY `+order+` LIMIT ? OFFSET ?`, args...)
+	rows, err := db.query(ctx, q.text, q.args...)
 	if err != nil {
 		return nil, 0, classify(err)
 	}
@@ -150,9 +180,9 @@ func lookBack[T any](ctx context.Context, db *DB, scan func(func(...any) error) 
 	if err := rows.Err(); err != nil {
 		return nil, 0, classify(err)
 	}
-	var total int
-	if err := db.queryRow(ctx, `SELECT COUNT(*) FROM `+tables+w.text(), w.args, &total); err != nil {
-		return nil, 0, classify(err)
+	total, err := db.count(ctx, kept, tables, w)
+	if err != nil {
+		return nil, 0, err
 	}
 	if len(values) > 0 { // some may have come since
 		total = max(total, p.Offset()+len(values))
@@ -202,7 +232,7 @@ func (db *DB) SessionPeers(ctx context.Context, app chat.AppID, id chat.SessionI
 	if l.Order == session.BySpent {
 		order = `8`
 	}
-	peers, total, err := lookBack(ctx, db, scanPeer, columns, tables, w, order+direction(l.Page)+`, p.id`, l.Page)
+	peers, total, err := lookBack(ctx, db, scanPeer, db.page(columns, tables, w, order+direction(l.Page)+`, p.id`, l.Page), tables, w, l.Page)
 	if err != nil || !l.Events {
 		return peers, total, err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -133,10 +134,14 @@ func (db *DB) Meeting(ctx context.Context, app chat.AppID, id chat.MeetingID) (d
 // Meetings implements directory.Store.
 func (db *DB) Meetings(ctx context.Context, app chat.AppID, l directory.List) ([]directory.Meeting, int, error) {
 	w := where{}.and(`m.app = ?`, string(app)).search(l.Search, `m.title`, `m.id`).created(l, `m.created_at`)
+	kept := []keptCount{{"meetings", string(app), 1}}
 	if l.Active != nil {
 		w = w.and(`m.active = ?`, *l.Active)
+		if kept = []keptCount{{"active meetings", string(app), 1}}; !*l.Active {
+			kept = []keptCount{{"meetings", string(app), 1}, {"active meetings", string(app), -1}}
+		}
 	}
-	return list(ctx, db, new(meetingRow), meetingColumns, `meetings m`, w, `m.created_at DESC, m.no DESC`, l)
+	return list(ctx, db, new(meetingRow), meetingColumns, `meetings m`, w, `m.created_at DESC, m.no DESC`, l, kept...)
 }
 
 const participantTables = `participants p JOIN meetings m ON m.no = p.meeting JOIN presets r ON r.id = p.preset`
@@ -155,7 +160,8 @@ func (db *DB) Participants(ctx context.Context, app chat.AppID, meeting chat.Mee
 		return nil, 0, notFound(err)
 	}
 	w := where{}.and(`p.meeting = ?`, no).search(l.Search, `p.name`, `p.id`).created(l, `p.created_at`)
-	return list(ctx, db, new(participantRow), participantColumns, participantTables, w, `p.created_at DESC, p.id`, l)
+	return list(ctx, db, new(participantRow), participantColumns, participantTables, w, `p.created_at DESC, p.id DESC`, l,
+		keptCount{"participants", strconv.FormatInt(no, 10), 1})
 }
 
 // PresetNamed implements directory.Store.
@@ -190,8 +196,12 @@ func notFound(err error) error {
 	return classify(err)
 }
 
-// list reads one page, and counts all rows that match.
-func list[T any](ctx context.Context, db *DB, r record[T], columns, tables string, w where, order string, l directory.List) ([]T, int, error) {
+// list reads one page, and counts all rows that match. How many there are
+// without search and times is known where it is kept.
+func list[T any](ctx context.Context, db *DB, r record[T], columns, tables string, w where, order string, l directory.List, kept ...keptCount) ([]T, int, error) {
+	if l.Search != "" || !l.From.IsZero() || !l.To.IsZero() {
+		kept = nil
+	}
 	l = l.Normalise()
 	rows, err := db.query(ctx, `SELECT `+columns+` FROM `+tables+w.text()+` ORDER BY `+order+` LIMIT ? OFFSET ?`,
 		append(slices.Clip(w.args), l.Size, l.Offset())...)
@@ -213,11 +223,33 @@ func list[T any](ctx context.Context, db *DB, r record[T], columns, tables strin
 	if err := rows.Err(); err != nil {
 		return nil, 0, classify(err)
 	}
-	var total int
-	if err := db.queryRow(ctx, `SELECT COUNT(*) FROM `+tables+w.text(), w.args, &total); err != nil {
-		return nil, 0, classify(err)
+	total, err := db.count(ctx, kept, tables, w)
+	return values, total, err
+}
+
+// keptCount names a count of table list_counts, and how often it is taken.
+type keptCount struct {
+	list, of string
+	times    int
+}
+
+// count adds kept counts up, or counts the rows where there are none.
+func (db *DB) count(ctx context.Context, kept []keptCount, tables string, w where) (int, error) {
+	if len(kept) == 0 {
+		var total int
+		err := db.queryRow(ctx, `SELECT COUNT(*) FROM `+tables+w.text(), w.args, &total)
+		return total, classify(err)
 	}
-	return values, total, nil
+	total := 0
+	for _, k := range kept {
+		var n int
+		err := db.queryRow(ctx, `SELECT rows FROM list_counts WHERE list = ? AND of = ?`, []any{k.list, k.of}, &n)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return 0, classify(err)
+		}
+		total += k.times * n
+	}
+	return max(total, 0), nil // the two may be of two moments
 }
 
 // where collects the conditions of a list.

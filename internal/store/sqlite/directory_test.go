@@ -21,6 +21,7 @@ func openAt(tb testing.TB, dir string) *sqlite.DB {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
+		wantPlans(tb, db)
 		if err := db.Close(); err != nil {
 			tb.Error(err)
 		}

@@ -41,6 +41,7 @@ type verified struct {
 }
 
 func (v verified) Close() error {
+	wantPlans(v.tb, v.DB)
 	err := v.DB.Close()
 	wantClean(v.tb, v.dir)
 	return err

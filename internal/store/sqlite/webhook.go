@@ -188,7 +188,9 @@ func (db *DB) Take(ctx context.Context, now, until time.Time, limit int) ([]webh
 	return taken, nil
 }
 
-const dueWhere = ` FROM webhooks w JOIN deliveries d ON d.webhook = w.id
+// dueWhere goes from webhooks to what is due of each, and never through all
+// deliveries: settled ones are kept for a while. CROSS says so to SQLite.
+const dueWhere = ` FROM webhooks w CROSS JOIN deliveries d ON d.webhook = w.id
 	WHERE w.enabled AND d.due_at <= ? AND NOT EXISTS
 		(SELECT 1 FROM deliveries l WHERE l.webhook = w.id AND l.leased_until > 0 AND l.leased_until > ?)`
 
