@@ -11,11 +11,17 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // The figure: the time from the end of one server to the first join accepted by
 // the next.
 const firstJoinWithin = 5 * time.Second
+
+// talkPause is the time between two messages in a meeting: with 50 meetings,
+// 500 messages a second.
+const talkPause = 100 * time.Millisecond
 
 // restart ends a server under load, and starts it again on what it has left.
 type restart struct {
@@ -78,8 +84,8 @@ func (r *restart) figure(ctx context.Context, meetings []meeting, signal syscall
 // serve starts the real server.
 func (r *restart) serve(ctx context.Context) (*exec.Cmd, error) {
 	cmd := exec.CommandContext(ctx, r.binary, "serve", "--data", r.dir, "--public-url", publicURL,
-		"--listen", r.address, "--ice-addr", "127.0.0.1:0", "--message-rate", "-1")
-	cmd.Stderr = io.Discard
+		"--listen", r.address, "--ice-addr", "127.0.0.1:0", "--message-rate=-1", "--log-level=error")
+	cmd.Stderr = os.Stderr
 	return cmd, cmd.Start()
 }
 
@@ -89,18 +95,17 @@ func (r *restart) round(ctx context.Context, meetings []meeting, signal syscall.
 	if err != nil {
 		return 0, err
 	}
-	loading, stop := context.WithCancel(ctx)
-	defer stop()
-	var load sync.WaitGroup
-	defer load.Wait()
-	defer stop()
 	if err := r.firstJoin(ctx, meetings[0]); err != nil {
 		return 0, err
 	}
-	s := storm{server: &process{address: r.address}}
-	for _, m := range meetings {
-		load.Go(func() { s.talk(loading, m) })
+	loading, stop := context.WithCancel(ctx)
+	defer stop()
+	load, err := r.load(loading, meetings)
+	if err != nil {
+		return 0, err
 	}
+	defer load.Wait()
+	defer stop()
 	if err := pause(ctx, 3*time.Second); err != nil {
 		return 0, err
 	}
@@ -122,6 +127,23 @@ func (r *restart) round(ctx context.Context, meetings []meeting, signal syscall.
 	load.Wait()
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	return took, cmd.Wait()
+}
+
+// load has somebody in each meeting who talks until ctx or the server ends.
+func (r *restart) load(ctx context.Context, meetings []meeting) (*sync.WaitGroup, error) {
+	talk := new(sync.WaitGroup)
+	entering, entered := errgroup.WithContext(ctx)
+	for _, m := range meetings {
+		entering.Go(func() error {
+			v := &visitor{meeting: m, person: m.people[0], peer: newID()}
+			if _, err := v.try(entered, r.address); err != nil {
+				return err
+			}
+			talk.Go(func() { v.talk(ctx, talkPause) })
+			return nil
+		})
+	}
+	return talk, entering.Wait()
 }
 
 // firstJoin tries until somebody has joined.

@@ -73,7 +73,11 @@ func (s *storm) run(ctx context.Context) (err error) {
 	defer talk.Wait()
 	defer quiet()
 	for _, m := range meetings {
-		talk.Go(func() { s.talk(talking, m) })
+		v := &visitor{meeting: m, person: m.people[0], peer: newID()}
+		if _, err := v.try(ctx, s.server.address); err != nil {
+			return err
+		}
+		talk.Go(func() { v.talk(talking, time.Second) })
 	}
 	return s.figures(ctx)
 }
@@ -191,18 +195,16 @@ func (v *visitor) try(ctx context.Context, address string) (history int, err err
 	return history, nil
 }
 
-// talk says something each second in a meeting.
-func (s *storm) talk(ctx context.Context, m meeting) {
-	v := &visitor{meeting: m, person: m.people[0], peer: newID()}
-	if _, err := v.try(ctx, s.server.address); err != nil {
-		_, _ = fmt.Fprintln(os.Stderr, "nobody talks in a meeting:", err)
-		return
-	}
+// talk says something again and again, less often than a peer may, until ctx or
+// the connection ends.
+func (v *visitor) talk(ctx context.Context, every time.Duration) {
 	defer v.conn.cut()
-	for tick := time.Tick(time.Second); ; {
+	for tick := time.Tick(every); ; {
 		select {
 		case <-tick:
-			_ = v.conn.request(protocol.SendMessageToRoom, &rtkwire.SendToRoom{Payload: "still here"})
+			if v.conn.request(protocol.SendMessageToRoom, &rtkwire.SendToRoom{Payload: "still here"}) != nil {
+				return
+			}
 		case <-ctx.Done():
 			return
 		}
