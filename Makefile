@@ -26,7 +26,7 @@ export PARLEY_TEST_LOGS
 export PARLEY_E2E_LOGS ?= $(PARLEY_TEST_LOGS)/e2e
 
 .NOTPARALLEL:
-.PHONY: all build test setup generate pages check-generated fmt lint test-go test-web test-clients test-demo test-e2e check-logs soak bench-slow fuzz clean
+.PHONY: all build test setup generate pages check-generated fmt lint test-go test-web test-clients test-demo test-e2e check-logs soak bench-slow bench-storms fuzz clean
 all: build
 
 build:
@@ -106,6 +106,12 @@ soak:
 # Joins while 2,000 slow connections are held; see docs/benchmarks.md.
 bench-slow:
 	go run ./test/slow
+
+# Restarts under load, storms of clients, a peer that never reads.
+bench-storms:
+	go run ./test/bench restart
+	go run ./test/bench storm
+	go run ./test/bench slow
 
 # Each fuzz target for FUZZTIME; PKG chooses packages.
 fuzz:

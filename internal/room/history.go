@@ -98,6 +98,8 @@ const (
 	historyAge = time.Hour
 	// historyIdle is how long a window is kept that nobody asks for.
 	historyIdle = 5 * time.Minute
+	// defaultHistories is about how much all windows may take together.
+	defaultHistories = 256 << 20
 	// maxPending is how many entries may be told while a window is read.
 	maxPending = 4096
 	// historyTries is how often somebody waits for a window that is of another

@@ -92,7 +92,7 @@ func (c Config) withDefaults() Config {
 		c.Keepalive = defaultKeepalive
 	}
 	if c.HistoryBytes <= 0 {
-		c.HistoryBytes = 256 << 20
+		c.HistoryBytes = defaultHistories
 	}
 	if c.Now == nil {
 		c.Now = time.Now

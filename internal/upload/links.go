@@ -91,10 +91,14 @@ func number(query url.Values, name string) (int64, bool) {
 	return n, err == nil && n >= 0
 }
 
+// keptFor is how long rooms keep links before they give them out; see historyAge
+// in package room.
+const keptFor = time.Hour
+
 // readUntil is the end of a link for reading that is made now.
 func readUntil(now time.Time) int64 {
 	const hour = int64(time.Hour / time.Second)
-	return (now.Add(ReadFor).Unix() + hour - 1) / hour * hour
+	return (now.Add(ReadFor+keptFor).Unix() + hour - 1) / hour * hour
 }
 
 // Links are the links to files of one meeting. They implement content.Links.

@@ -35,8 +35,9 @@ const (
 	// AttachFor is how long after that an upload may still be attached to a
 	// message; then it is collected.
 	AttachFor = time.Hour
-	// ReadFor is how long a link for reading is good at least; its end is
-	// rounded up to the hour, so that links made within an hour are the same.
+	// ReadFor is how long a link for reading is good at least when it is given
+	// out; its end is rounded up to the hour, so that links made within an hour
+	// are the same.
 	ReadFor = 7 * 24 * time.Hour
 	// PerMinute is how many uploads a participant may ask for in a minute, all
 	// at once or spread: as many images and files as official clients send.
