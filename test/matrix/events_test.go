@@ -152,16 +152,36 @@ func (s *scene) try(c eventCase) (outcome, text string) {
 	s.Helper()
 	event := numberOf(s, c.event)
 	payload := c.payload(s)
+	waited := s.waiting(s.alice)
 	quiet := s.fence(s.alice)
 	outcome, text = s.send(event, payload)
 	if outcome != "no" {
 		return outcome, text
 	}
-	heard := s.fence(s.alice) - quiet - 1 // the answer to the fence is hers
-	if heard > 0 {
-		s.Errorf("%s | %s: refused, and yet the others heard %v", c.event, c.object, s.alice.Frames()[quiet:])
+	var heard []*rtkwire.Frame
+	now := s.fence(s.alice)
+	for _, f := range s.alice.Frames()[quiet:now] {
+		mine := strings.HasPrefix(f.GetId(), s.alice.ID+"-") // the answer to the fence
+		// Hosts are told who waits once a second, so this may be of what was before.
+		if !mine && protocol.Event(f.GetEvent()) != protocol.GetWaitingRoomRequests {
+			heard = append(heard, f)
+		}
+	}
+	if len(heard) > 0 {
+		s.Errorf("%s | %s: refused, and yet the others heard %v", c.event, c.object, heard)
+	}
+	if wait := s.waiting(s.alice); !proto.Equal(wait, waited) {
+		s.Errorf("%s | %s: refused, and yet there wait %v instead of %v", c.event, c.object, wait, waited)
 	}
 	return outcome, text
+}
+
+// waiting asks for a host who waits to be let in.
+func (s *scene) waiting(host *peer.Peer) *rtkwire.WaitingRoom {
+	s.Helper()
+	list := new(rtkwire.WaitingRoom)
+	s.must(host.Request(s.ctx, protocol.GetWaitingRoomRequests, nil, list))
+	return list
 }
 
 // fence waits until everything that was said before has reached a peer, and
