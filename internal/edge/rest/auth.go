@@ -44,12 +44,7 @@ func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
 		refusal = a.allow(ctx, who.key)
 	}
 	if refusal != nil {
-		for name, values := range refusal.GetHeaders() {
-			ctx.SetHeader(name, values[0])
-		}
-		ctx.SetHeader("Content-Type", "application/json")
-		ctx.SetStatus(refusal.status)
-		_ = writeJSON(ctx.BodyWriter(), refusal)
+		a.refuseIn(ctx, refusal)
 		return
 	}
 	who.act = actOf(ctx, who)

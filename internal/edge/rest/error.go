@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -222,6 +223,19 @@ type officialContext struct{ innerContext }
 // Unwrap gives huma's adapters what they made.
 func (c officialContext) Unwrap() huma.Context { return c.innerContext }
 
+// Query gives a parameter. One that is a list may also be given several times,
+// and empty values are as good as none.
+func (c officialContext) Query(name string) string {
+	for _, p := range c.Operation().Parameters {
+		if p.In == inQuery && p.Name == name && p.Schema.Type == huma.TypeArray {
+			address := c.URL()
+			given := slices.DeleteFunc(address.Query()[name], func(v string) bool { return v == "" })
+			return strings.Join(given, ",")
+		}
+	}
+	return c.innerContext.Query(name)
+}
+
 func (c officialContext) SetStatus(status int) { c.innerContext.SetStatus(officialStatus(status)) }
 
 func (c officialContext) SetHeader(name, value string) {
@@ -229,6 +243,34 @@ func (c officialContext) SetHeader(name, value string) {
 		value = "application/json"
 	}
 	c.innerContext.SetHeader(name, value)
+}
+
+// inQuery is where parameters of the query are, as OpenAPI has it.
+const inQuery = "query"
+
+// once refuses a request that gives a parameter several times, of which only one
+// can hold, rather than to choose.
+func (a *api) once(ctx huma.Context, next func(huma.Context)) {
+	address := ctx.URL()
+	if given := address.Query(); len(given) > 0 {
+		for _, p := range ctx.Operation().Parameters {
+			if p.In == inQuery && p.Schema.Type != huma.TypeArray && len(given[p.Name]) > 1 {
+				a.refuseIn(ctx, badRequest("%q may be given once", p.Name))
+				return
+			}
+		}
+	}
+	next(ctx)
+}
+
+// refuseIn writes a refusal inside huma, before an operation begins.
+func (a *api) refuseIn(ctx huma.Context, e *apiError) {
+	for name, values := range e.GetHeaders() {
+		ctx.SetHeader(name, values[0])
+	}
+	ctx.SetHeader("Content-Type", "application/json")
+	ctx.SetStatus(e.status)
+	_ = writeJSON(ctx.BodyWriter(), e)
 }
 
 // refusalResponse describes a refusal for the OpenAPI document.

@@ -14,6 +14,7 @@ import (
 type described struct {
 	method, path    string
 	hasBody, isList bool
+	singles         []string // parameters of the query that are no lists
 }
 
 // operations gives all operations that the description tells of, with ids of
@@ -30,6 +31,12 @@ func (f *fixture) operations() []described {
 			}
 			d := described{method: strings.ToUpper(method), path: path, hasBody: op["requestBody"] != nil}
 			params, _ := op["parameters"].([]any)
+			for _, p := range params {
+				p := p.(map[string]any)
+				if schema := p["schema"].(map[string]any); p["in"] == "query" && schema["items"] == nil {
+					d.singles = append(d.singles, p["name"].(string))
+				}
+			}
 			d.isList = slices.ContainsFunc(params, func(p any) bool { return p.(map[string]any)["name"] == "page_no" })
 			all = append(all, d)
 		}
@@ -142,5 +149,25 @@ func TestEveryPathTellsItsMethods(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// One of two values would hold, and nobody could tell which. Lists are
+// TestListsInAQueryMayAlsoBeGivenOneByOne's.
+func TestParametersThatAreGivenTwiceAreRefused(t *testing.T) {
+	f := start(t)
+	f.app.token = f.key("", auth.Scopes()...)
+	tried := 0
+	for _, op := range f.operations() {
+		for _, name := range op.singles {
+			query := "?" + name + "=1&unknown=1&unknown=2&" + name + "=1"
+			if message := f.ask(op.method, op.path, nothing, query, "{}").refused(http.StatusBadRequest); !strings.Contains(message, `"`+name+`" may be given once`) {
+				t.Errorf("%s %s%s: %s", op.method, op.path, query, message)
+			}
+			tried++
+		}
+	}
+	if tried < 60 {
+		t.Errorf("only %d parameters were tried", tried)
 	}
 }

@@ -303,6 +303,29 @@ func TestWhatWasDeletedTakesAScope(t *testing.T) {
 	}
 }
 
+func TestListsInAQueryMayAlsoBeGivenOneByOne(t *testing.T) {
+	tk := newTalk(t)
+	alice, bob := tk.enter("Alice", "group_call_host"), tk.enter("Bob", "group_call_host")
+	tk.do(chat.DeleteMessage{Actor: alice, Message: tk.say(alice, "gone")})
+	tk.say(alice, "psst", bob)
+	tk.say(alice, "hello")
+	for query, texts := range map[string][]string{
+		"?include=private,deleted":                   {"hello", "psst", ""},
+		"?include=private&include=deleted":           {"hello", "psst", ""},
+		"?include=deleted&include=private":           {"hello", "psst", ""},
+		"?include=private&include=deleted,private":   {"hello", "psst", ""},
+		"?type=image&type=&type=text":                {"hello"},
+		"?type=image&type=file":                      {},
+		"?type=text,image&type=file&include=private": {"hello", "psst"},
+	} {
+		want(t, query, tk.as(tk.compliance, "GET", query, "").texts(), texts...)
+	}
+	tk.as(tk.key(tk.app.ID, auth.Read, auth.PrivateRead), "GET", "?include=private&include=deleted", "").refused(http.StatusForbidden)
+	for _, query := range []string{"?include=private&include=all", "?type=text&type=video"} {
+		tk.as(tk.compliance, "GET", query, "").refused(http.StatusBadRequest)
+	}
+}
+
 func TestMessagesOfOtherAppsLookUnknown(t *testing.T) {
 	tk := newTalk(t)
 	id := string(tk.say(tk.enter("Alice", "group_call_host"), "secret"))

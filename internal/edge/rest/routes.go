@@ -24,7 +24,7 @@ func (a *api) routes() error {
 	// The management API: each line is served in both path forms.
 	kit := huma.NewGroup(root)
 	kit.UseModifier(bothForms)
-	kit.UseMiddleware(a.authenticate)
+	kit.UseMiddleware(a.authenticate, a.once)
 
 	one(kit, http.StatusCreated, "POST /meetings", "create-meeting", "Create a meeting", a.createMeeting)
 	many(kit, "GET /meetings", "list-meetings", "List meetings", a.listMeetings)
@@ -71,7 +71,7 @@ func (a *api) routes() error {
 	// What exists in the account form only.
 	account := huma.NewGroup(root)
 	account.UseModifier(accountForm)
-	account.UseMiddleware(a.authenticate)
+	account.UseMiddleware(a.authenticate, a.once)
 
 	many(account, "GET /apps", "list-apps", "List apps", a.listApps)
 	one(account, http.StatusOK, "POST /apps", "create-app", "Create an app", a.createApp)
@@ -79,7 +79,7 @@ func (a *api) routes() error {
 	// What only this server has.
 	own := huma.NewGroup(root)
 	own.UseModifier(ownForm)
-	own.UseMiddleware(a.authenticate)
+	own.UseMiddleware(a.authenticate, a.once)
 
 	one(own, http.StatusCreated, "POST /api-keys", "create-api-key", "Create an API key", a.createAPIKey)
 	one(own, http.StatusOK, "GET /api-keys", "list-api-keys", "List API keys", a.listAPIKeys)
@@ -92,7 +92,7 @@ func (a *api) routes() error {
 	// What was said in the meetings of an app.
 	said := huma.NewGroup(root)
 	said.UseModifier(appForm)
-	said.UseMiddleware(a.authenticate)
+	said.UseMiddleware(a.authenticate, a.once)
 	compliance := huma.NewGroup(said)
 	compliance.UseSimpleModifier(scoped(auth.Compliance))
 
