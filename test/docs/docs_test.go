@@ -1,5 +1,5 @@
-// Package docs runs each block of code in docs/api.md and docs/webhooks.md as it
-// stands there, on the real binary.
+// Package docs runs each block of code in docs/api.md, docs/chat-api.md and
+// docs/webhooks.md as it stands there, on the real binary.
 package docs_test
 
 import (
@@ -132,22 +132,11 @@ func TestTheCommandsOfThePageOfTheAPIWork(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*peer.Timeout)
 	defer cancel()
 	s := serve(ctx, t)
-	dir := t.TempDir()
-	variables := filepath.Join(dir, "variables")
-	initial := fmt.Sprintf("PARLEY_URL=%s ACCOUNT_ID=%s APP_ID=%s API_TOKEN=%s\n", s.HTTP, s.Account, s.App, s.Token)
-	if err := os.WriteFile(variables, []byte(initial), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir := s.shell(t, "")
 	joined := false
 	for _, b := range blocks(t, "api.md") {
-		if b.language == "json" {
-			if !json.Valid([]byte(b.code)) {
-				t.Errorf("%s is no JSON", b.at)
-			}
-			continue
-		}
 		if b.language != "sh" {
-			t.Errorf("%s: nothing runs %q", b.at, b.language)
+			b.mustBeJSON(t)
 			continue
 		}
 		if strings.Contains(b.code, "active-session") && !joined {
@@ -164,11 +153,87 @@ func TestTheCommandsOfThePageOfTheAPIWork(t *testing.T) {
 	}
 }
 
+// The commands of chat-api.md are run in their order, about a meeting in which
+// Alice has said something; then each program follows that meeting.
+func TestTheCodeOfThePageOfTheChatAPIWorks(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*peer.Timeout)
+	defer cancel()
+	s := serve(ctx, t)
+	api := s.HTTP + "/client/v4/accounts/" + s.Account + "/realtime/kit/" + s.App
+	meeting := call(ctx, t, s, api+"/meetings", `{"title":"Standup"}`).ID
+	token := call(ctx, t, s, api+"/meetings/"+meeting+"/participants",
+		`{"custom_participant_id":"u","name":"Alice","preset_name":"group_call_host"}`).Token
+	attend(ctx, t, s, meeting, token)
+	dir := s.shell(t, "MEETING="+meeting)
+	ran := make(map[string]bool)
+	for _, b := range blocks(t, "chat-api.md") {
+		if b.language == "sh" {
+			shell(ctx, t, dir, b.at, b.code)
+			continue
+		}
+		if _, known := runners[b.language]; !known {
+			b.mustBeJSON(t)
+			continue
+		}
+		ran[b.language] = true
+		t.Run(b.language, func(t *testing.T) { follow(ctx, t, s, b, meeting) })
+	}
+	if len(ran) != len(runners) {
+		t.Errorf("only %v are there", ran)
+	}
+}
+
+// follow runs a program that prints what is said, before it began and after.
+func follow(ctx context.Context, t *testing.T, s server, b block, meeting string) {
+	lines := b.run(ctx, t, "PARLEY_URL="+s.HTTP, "APP_ID="+s.App, "MEETING="+meeting, "API_TOKEN="+s.Token)
+	printed := make(map[string]bool)
+	hear := func(want string) {
+		for !printed[want] {
+			select {
+			case got, ok := <-lines:
+				if !ok {
+					t.Fatalf("it has ended and not printed %q", want)
+				}
+				if printed[got] {
+					t.Fatalf("it has printed %q twice", got)
+				}
+				printed[got] = true
+			case <-ctx.Done():
+				t.Fatalf("it has not printed %q", want)
+			}
+		}
+	}
+	hear("Alice: Hello")
+	call(ctx, t, s, s.HTTP+"/v1/apps/"+s.App+"/meetings/"+meeting+"/messages", fmt.Sprintf(`{"text":"to %s","sender_name":"Helper"}`, b.language))
+	hear("Helper: to " + b.language)
+}
+
+// mustBeJSON is for what is not run.
+func (b block) mustBeJSON(t *testing.T) {
+	t.Helper()
+	if b.language != "json" {
+		t.Errorf("%s: nothing runs %q", b.at, b.language)
+	} else if !json.Valid([]byte(b.code)) {
+		t.Errorf("%s is no JSON", b.at)
+	}
+}
+
+// shell makes a folder for commands to run in, with variables to begin with.
+func (s server) shell(t *testing.T, more string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	initial := fmt.Sprintf("PARLEY_URL=%s ACCOUNT_ID=%s APP_ID=%s API_TOKEN=%s %s\n", s.HTTP, s.Account, s.App, s.Token, more)
+	if err := os.WriteFile(filepath.Join(dir, "variables"), []byte(initial), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // shell runs commands with the variables that those before have left.
 func shell(ctx context.Context, t *testing.T, dir, at, code string) string {
 	t.Helper()
 	script := "set -euo pipefail\nsource variables\n" + code +
-		"\ndeclare -p PARLEY_URL ACCOUNT_ID APP_ID API_TOKEN API MEETING TOKEN SESSION LINK > left 2>/dev/null || true\nmv left variables\n"
+		"\ndeclare -p PARLEY_URL ACCOUNT_ID APP_ID API_TOKEN API MEETING TOKEN SESSION LINK CHAT MESSAGE > left 2>/dev/null || true\nmv left variables\n"
 	cmd := exec.CommandContext(ctx, "bash", "-c", script)
 	cmd.Dir = dir
 	var complaints bytes.Buffer
@@ -180,14 +245,34 @@ func shell(ctx context.Context, t *testing.T, dir, at, code string) string {
 	return string(out)
 }
 
-// runners are how a receiver in each language is run.
+// runners are how a program in each language is run.
 var runners = map[string]struct {
 	file    string
 	command []string
 }{
 	"go":     {"main.go", []string{"go", "run"}},
-	"js":     {"receiver.mjs", []string{"node"}},
-	"python": {"receiver.py", []string{"python3"}},
+	"js":     {"program.mjs", []string{"node"}},
+	"python": {"program.py", []string{"python3"}},
+}
+
+// run runs the program of a block and gives the lines that it prints.
+func (b block) run(ctx context.Context, t *testing.T, environment ...string) <-chan string {
+	t.Helper()
+	runner := runners[b.language]
+	path := filepath.Join(t.TempDir(), runner.file)
+	if err := os.WriteFile(path, []byte(b.code), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, runner.command[0], append(runner.command[1:], path)...)
+	cmd.Env = append(os.Environ(), environment...)
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	t.Cleanup(func() { // by then it has ended: what start asks for is done before
+		if t.Failed() {
+			t.Logf("it complained: %s", &complaints)
+		}
+	})
+	return start(t, cmd)
 }
 
 func TestTheReceiversOfThePageOfWebhooksBelieveWhatIsSigned(t *testing.T) {
@@ -196,14 +281,8 @@ func TestTheReceiversOfThePageOfWebhooksBelieveWhatIsSigned(t *testing.T) {
 	s := serve(ctx, t)
 	ran := make(map[string]bool)
 	for _, b := range blocks(t, "webhooks.md") {
-		if b.language == "json" {
-			if !json.Valid([]byte(b.code)) {
-				t.Errorf("%s is no JSON", b.at)
-			}
-			continue
-		}
 		if _, known := runners[b.language]; !known {
-			t.Errorf("%s: nothing runs %q", b.at, b.language)
+			b.mustBeJSON(t)
 			continue
 		}
 		ran[b.language] = true
@@ -216,11 +295,6 @@ func TestTheReceiversOfThePageOfWebhooksBelieveWhatIsSigned(t *testing.T) {
 
 // receive runs a receiver, tells it of a session, and of one that never was.
 func receive(ctx context.Context, t *testing.T, s server, b block) {
-	runner := runners[b.language]
-	path := filepath.Join(t.TempDir(), runner.file)
-	if err := os.WriteFile(path, []byte(b.code), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -228,16 +302,7 @@ func receive(ctx context.Context, t *testing.T, s server, b block) {
 	address := free.Addr().String()
 	_, port, _ := net.SplitHostPort(address)
 	free.Close()
-	cmd := exec.CommandContext(ctx, runner.command[0], append(runner.command[1:], path)...)
-	cmd.Env = append(os.Environ(), "PORT="+port, "PARLEY_URL="+s.HTTP)
-	var complaints bytes.Buffer
-	cmd.Stderr = &complaints
-	t.Cleanup(func() { // by then it has ended: what start asks for is done before
-		if t.Failed() {
-			t.Logf("it complained: %s", &complaints)
-		}
-	})
-	events := start(t, cmd)
+	events := b.run(ctx, t, "PORT="+port, "PARLEY_URL="+s.HTTP)
 	hook := "http://" + address + "/hook"
 	for post(ctx, t, hook, "", []byte(`{"event":"forged"}`)) == 0 {
 		if ctx.Err() != nil {
