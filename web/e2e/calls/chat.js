@@ -132,7 +132,7 @@ export const chat = {
     const late = await room.join('Late');
     const messages = await late.hasMessages('the history', ({ length }) => length > 0);
     assert.deepEqual(messages.at(-1), last);
-    await late.leave();
+    await late.leaveForGood();
   },
 
   async 'chat.pinned'({ ada, bob }) {

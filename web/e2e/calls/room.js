@@ -38,7 +38,7 @@ export const room = {
     await ada.sees('participantJoined', isEve);
     assert.ok((await ada.others()).some(isEve));
     assert.ok((await eve.others()).some(({ userId }) => userId === ada.userId));
-    await eve.leave();
+    await eve.leaveForGood();
     await ada.sees('participantLeft', isEve);
     assert.ok(!(await ada.others()).some(isEve));
   },
@@ -54,6 +54,7 @@ export const room = {
     await eve.call('leave');
     await eve.sees('roomLeft', ({ state }) => state === 'left');
     await ada.sees('participantLeft', ({ userId }) => userId === eve.userId);
+    await eve.close();
   },
 
   async 'self.setName before join'({ ada, room }) {
@@ -63,7 +64,7 @@ export const room = {
     await eve.join();
     const { name } = await ada.sees('participantJoined', ({ userId }) => userId === eve.userId);
     const { displayName } = await eve.says('who am I');
-    await eve.leave();
+    await eve.leaveForGood();
     assert.equal(displayName, name);
     return name === 'Evelyn' ? 'yes' : `stays ${name}`;
   },
@@ -167,7 +168,7 @@ export const room = {
     await room.preset('opener', { permissions: { connected_meetings: { can_alter_connected_meetings: true } } });
     const eve = await room.join('Eve 16', { preset: 'opener' });
     const outcome = await refused(eve, eve.call('connectedMeetings.createMeetings', [{ title: 'Side room' }]));
-    await eve.leave();
+    await eve.leaveForGood();
     return outcome;
   },
 
@@ -178,7 +179,7 @@ export const room = {
     await room.preset('speaker', { permissions: { chat: { public: { can_send: false } } } });
     await eventually('Eve may not send', async () => !(await eve.get('self.permissions.chatPublic')).canSend);
     assert.equal(await rejection(eve.chat('sendTextMessage', 'after')), 'ERR0501');
-    await eve.leave();
+    await eve.leaveForGood();
   },
 
   async 'participant deleted by REST'({ ada, room }) {
@@ -193,12 +194,13 @@ export const room = {
     const eve = await room.join('Eve 8', { preset: 'hidden' });
     await ada.says('nobody else here', eve);
     assert.ok(!(await ada.others()).some(({ userId }) => userId === eve.userId));
-    await eve.leave();
+    await eve.leaveForGood();
   },
 
   async 'reconnect'({ ada, room }) {
     const link = await room.link();
     const eve = await room.join('Eve 9', { over: link });
+    eve.overlooks('request timeout'); // of a request that was under way when the connection was cut
     const peer = await ada.peerOf(eve);
     link.cut();
     await eventually('Eve notices the cut', () => !eve.sockets.at(-1).isOpen);
@@ -209,7 +211,7 @@ export const room = {
     await eve.says('back again', ada);
     assert.equal((await eve.messages()).filter(({ message }) => message === 'while Eve was away').length, 1);
     assert.equal(await ada.peerOf(eve), peer);
-    await eve.leave();
+    await eve.leaveForGood();
   },
 };
 
@@ -220,4 +222,5 @@ async function isKicked(host, kicked) {
   await kicked.sees('roomLeft', ({ state }) => state === 'kicked');
   await host.sees('participantLeft', ({ userId }) => userId === kicked.userId);
   assert.ok(!(await host.others()).some(({ userId }) => userId === kicked.userId));
+  await kicked.close();
 }

@@ -10,7 +10,7 @@ export const stage = {
     await room.preset('audience', { permissions: { stage_enabled: true, stage_access: 'CAN_REQUEST' } });
     const eve = await room.join('Eve 21', { preset: 'audience' });
     const outcome = await rejection(eve.call('stage.requestAccess'));
-    await eve.leave();
+    await eve.leaveForGood();
     return outcome;
   },
 };

@@ -28,7 +28,7 @@ export const stores = {
     await ada.callOn('store', STORE, 'set', 'early', 'bird');
     const late = await room.join('Late 2');
     await holds(late, 'early', 'bird');
-    await late.leave();
+    await late.leaveForGood();
   },
 
   async 'store.delete'({ ada, bob }) {

@@ -33,6 +33,7 @@ export const waiting = {
     await table.ada.call('participants.rejectWaitingRoomRequest', eve.userId);
     await eve.sees('roomLeft', ({ state }) => state === 'rejected');
     await table.ada.sees('waitlistLeft', ({ userId }) => userId === eve.userId);
+    await eve.close();
   },
 };
 
@@ -49,5 +50,5 @@ async function isLetIn({ ada }, eve) {
   await eventually(`${eve.name} is in`, async () => (await eve.self()).roomState === 'joined');
   await ada.peerOf(eve);
   await eve.says(`${eve.name} is in`, ada);
-  await eve.leave();
+  await eve.leaveForGood();
 }

@@ -89,6 +89,12 @@ export class Participant {
     return this.#call('leave');
   }
 
+  /** Leaves, and closes the page: what the SDK still waited for cannot come any more, and it would complain. */
+  async leaveForGood() {
+    await this.leave();
+    await this.close();
+  }
+
   /** Leaves the app's page, as somebody does who goes elsewhere. */
   goAway() {
     return this.#page.goto('about:blank');
