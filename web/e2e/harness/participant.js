@@ -31,6 +31,8 @@ export class Participant {
   sockets = [];
   /** @type {string[]} host names the page asked for anything */
   hosts = [];
+  /** @type {{method: string, url: URL, status: number}[]} what the page asked for by HTTP, and how it was answered */
+  answers = [];
   /** @type {string[]} hosts outside this machine that a page of its kind asks, in vain */
   outside = [];
   /** @type {string[]} texts of dialogs the page opened */
@@ -60,6 +62,9 @@ export class Participant {
     this.#page.on('request', (request) => {
       const { protocol, hostname } = new URL(request.url());
       if (protocol.startsWith('http')) this.hosts.push(hostname);
+    });
+    this.#page.on('response', (response) => {
+      this.answers.push({ method: response.request().method(), url: new URL(response.url()), status: response.status() });
     });
     this.#page.on('dialog', (dialog) => {
       this.#dialogs.push(dialog.message());

@@ -32,6 +32,35 @@ export class Rest {
     return this.#send('POST', '/meetings', { title, ...options }, 201);
   }
 
+  /** @returns {Promise<object>} the meeting as it is now */
+  changeMeeting(id, change) {
+    return this.#send('PATCH', `/meetings/${id}`, change);
+  }
+
+  /** Sends participants out of the live session. */
+  kick(meetingId, ...ids) {
+    return this.#send('POST', `/meetings/${meetingId}/active-session/kick`, { participant_ids: ids });
+  }
+
+  /** Sends everybody out, which ends the session. */
+  kickAll(meetingId) {
+    return this.#send('POST', `/meetings/${meetingId}/active-session/kick-all`);
+  }
+
+  /** @returns {Promise<{id: string}>} */
+  createWebhook(name, url, events) {
+    return this.#send('POST', '/webhooks', { name, url, events, enabled: true }, 201);
+  }
+
+  deleteWebhook(id) {
+    return this.#send('DELETE', `/webhooks/${id}`);
+  }
+
+  /** @returns {Promise<{chat_download_url: string, chat_download_url_expiry: string}>} a fresh link to what was said */
+  chatOf(sessionId) {
+    return this.#send('GET', `/sessions/${sessionId}/chat`);
+  }
+
   /** @returns {Promise<{id: string, token: string}>} the participant, with the token that lets it join */
   addParticipant(meetingId, { name, preset, customId }) {
     const body = { name, preset_name: preset, custom_participant_id: customId };

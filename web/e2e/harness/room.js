@@ -94,6 +94,24 @@ export class Room {
     return this.#rest.changeParticipant(id, participant.userId, { ...change, preset_name });
   }
 
+  /** Changes the meeting by REST: its status, the rules of its chat. */
+  async changeMeeting(change) {
+    const { id } = await this.#meeting;
+    return this.#rest.changeMeeting(id, change);
+  }
+
+  /** Sends a participant out by REST. */
+  async kick(participant) {
+    const { id } = await this.#meeting;
+    return this.#rest.kick(id, participant.userId);
+  }
+
+  /** Sends everybody out by REST. */
+  async kickAll() {
+    const { id } = await this.#meeting;
+    return this.#rest.kickAll(id);
+  }
+
   /** Deletes a participant by REST. */
   async remove(participant) {
     const { id } = await this.#meeting;

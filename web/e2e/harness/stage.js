@@ -39,6 +39,7 @@ export class Stage {
   /** The same stage with another page for its participants. */
   withPage(page) {
     const stage = new Stage();
+    stage.#binary = this.#binary;
     return Object.assign(stage, { browser: this.browser, host: this.host, parley: this.parley, page });
   }
 
