@@ -261,8 +261,8 @@ func (s *Server) start(ctx context.Context) (finish func() error, err error) {
 		work.Go(func() { s.serveOperators(background) })
 	}
 	switch err := s.hub.Restore(ctx); {
-	case err != nil && ctx.Err() != nil: // stopped before it had started
-		return finish, nil
+	case err != nil && ctx.Err() != nil:
+		return finish, nil //nolint:nilerr // stopped before it had started, which is no failure
 	case err != nil:
 		return finish, fmt.Errorf("restoring the live sessions: %w", err)
 	}

@@ -111,6 +111,7 @@ func (db *DB) Sessions(ctx context.Context, app chat.AppID, l session.List) ([]s
 // nobody is stands in an index, in order; the rest is sorted into its beginning.
 func (db *DB) bySpent(w where, p session.Page) query {
 	d, now := direction(p), db.nowMilli()
+	//nolint:unqueryvet // the columns are named where they are read
 	text := `SELECT * FROM (SELECT * FROM (SELECT ` + recordColumns + ` FROM ` + recordTables + w.text() + ` AND s.live = 0
 			ORDER BY s.spent` + d + `, s.id` + d + ` LIMIT ?)
 		UNION ALL SELECT ` + recordColumns + ` FROM ` + recordTables + w.text() + ` AND s.live > 0)
