@@ -62,8 +62,8 @@ export class Rest {
   }
 
   /** @returns {Promise<{id: string, token: string}>} the participant, with the token that lets it join */
-  addParticipant(meetingId, { name, preset, customId }) {
-    const body = { name, preset_name: preset, custom_participant_id: customId };
+  addParticipant(meetingId, { name, preset, customId, picture }) {
+    const body = { name, picture, preset_name: preset, custom_participant_id: customId };
     return this.#send('POST', `/meetings/${meetingId}/participants`, body, 201);
   }
 

@@ -37,11 +37,11 @@ export class Room {
    * Adds a participant to the meeting by REST, and opens an app's page for it; nothing is done with the SDK yet.
    *
    * @param {string} name
-   * @param {{preset?: string, as?: Participant, page?: string}} [options] `as` opens one more page for somebody already
-   *   there, `page` is the address of another page than the stage's
+   * @param {{preset?: string, picture?: string, as?: Participant, page?: string}} [options] `as` opens one more page for
+   *   somebody already there, `page` is the address of another page than the stage's
    */
-  async admit(name, { preset = 'group_call_participant', as, page = this.#stage.page } = {}) {
-    const { id, token } = as ? { id: as.userId, token: as.token } : await this.#add(name, preset);
+  async admit(name, { preset = 'group_call_participant', picture, as, page = this.#stage.page } = {}) {
+    const { id, token } = as ? { id: as.userId, token: as.token } : await this.#add(name, preset, picture);
     const participant = new Participant({ name, id, token });
     this.#participants.push(participant);
     await participant.open(this.#stage.browser, page);
@@ -64,7 +64,7 @@ export class Room {
    * Adds a participant and joins the meeting with the SDK's default options.
    *
    * @param {string} name
-   * @param {{preset?: string, as?: Participant, page?: string, over?: Link}} [options] `over` is the path the page takes to the server
+   * @param {{preset?: string, picture?: string, as?: Participant, page?: string, over?: Link}} [options] `over` is the path the page takes to the server
    */
   async join(name, { over, ...options } = {}) {
     const participant = await this.admit(name, options);
@@ -152,10 +152,10 @@ export class Room {
     await Promise.all(this.#links.map((link) => link.close()));
   }
 
-  async #add(name, preset) {
+  async #add(name, preset, picture) {
     this.#meeting ??= this.#rest.createMeeting(this.#title);
     const { id } = await this.#meeting;
     const customId = `custom-${name.toLowerCase()}`;
-    return this.#rest.addParticipant(id, { name, preset: this.#presets.get(preset)?.name ?? preset, customId });
+    return this.#rest.addParticipant(id, { name, preset: this.#presets.get(preset)?.name ?? preset, customId, picture });
   }
 }

@@ -41,6 +41,7 @@ export function react(scenario, { react: version, sdk }) {
     await page.keyboard.press('Enter');
     await bob.receives('by the kit');
     await shows('by the kit');
+    await kit.filter({ hasText: 'by the kit' }).waitFor();
     await pictureOf(page, version);
 
     assert.equal((await bob.messages()).find((message) => message.id === id).displayName, 'Ada');

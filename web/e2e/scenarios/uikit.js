@@ -20,7 +20,8 @@ export function uikit(scenario, { sdk, kit: version }) {
   };
 
   scenario('the kit shows the history, what is typed and what others write', async (room, stage) => {
-    const bob = await room.join('Bob', { page: stage.host.sdkPage(sdk) });
+    const picture = stage.host.add('/bob.png', 'image/png', png(12, 8, [30, 160, 90]));
+    const bob = await room.join('Bob', { page: stage.host.sdkPage(sdk), picture });
     for (const text of ['before 1', 'before 2', 'before 3']) await bob.says(text);
 
     const [kit] = await join(room, stage, { with: [] });
@@ -33,6 +34,9 @@ export function uikit(scenario, { sdk, kit: version }) {
     assert.deepEqual(await kit.texts(), ['before 1', 'before 2', 'before 3', 'typed by Ada', 'written by Bob']);
     assert.equal(await kit.message('typed by Ada').locator('.header').innerText(), 'Ada (You)');
     assert.equal(await kit.message('before 1').locator('.header').innerText(), 'Bob');
+    const face = kit.message('written by Bob').locator('rtk-avatar img');
+    await eventually("Bob's picture is drawn", () => face.evaluate(({ naturalWidth: width }) => width === 12));
+    await kit.message('before 1').getByText(/^(just now|1 minute ago)$/).first().waitFor();
     await kit.picture(`${version}-talk`);
   });
 
