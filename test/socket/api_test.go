@@ -134,9 +134,14 @@ func TestWhatHostsDoIsLogged(t *testing.T) {
 	guest := w.join(w.invite("Gus", "group_call_participant"))
 	said := w.say(guest, "rude")
 	w.must(nil, host.Request(w.ctx, protocol.DeleteMessage, &rtkwire.DeleteMessage{ChatId: said.GetChatId()}, nil))
+	for range 2 { // as official clients do
+		w.must(nil, host.Send(w.ctx, host.NewID(), protocol.Kick, &rtkwire.KickPeers{PeerIds: []string{guest.ID}}))
+	}
+	w.awaitRow(`SELECT 1 FROM audit WHERE action = 'kick' AND object_kind = 'participant' AND object = ?`, guest.Participant)
 	w.must(nil, host.Send(w.ctx, host.NewID(), protocol.KickAll, &rtkwire.KickAll{}))
 	for _, action := range []string{"delete-message", "kick-all"} {
 		w.awaitRow(`SELECT 1 FROM audit WHERE by_kind = 'participant' AND route = 'socket' AND action = ? AND meeting = ? AND app = ?`,
 			action, string(w.meeting.ID), string(w.app.ID))
 	}
+	w.awaitRow(`SELECT 1 WHERE (SELECT count(*) FROM audit WHERE action = 'kick') = 1`)
 }

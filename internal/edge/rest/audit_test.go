@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -147,6 +148,32 @@ func TestReadingWhatIsPrivateIsLogged(t *testing.T) {
 	}
 	want(t, "log", told, "get-message-history of it: false here: true", "get-message of it: true here: true",
 		"list-messages of it: false here: true", "list-messages of it: false here: true")
+}
+
+func TestAKickTellsWhoWasTakenOut(t *testing.T) {
+	tk := newTalk(t)
+	alice, bob := tk.enter("Alice", "group_call_host"), tk.enter("Bob", "group_call_host")
+	tk.join(bob.Participant, "Bob") // in a second tab
+	tk.enter("Cem", "group_call_host")
+	kick := func(body string) reply {
+		return tk.fixture.call(forms()[0], "POST", "/meetings/"+string(tk.meeting)+"/active-session/kick", body)
+	}
+	kick(`{"custom_participant_ids":["Alice","nobody"]}`).refused(http.StatusNotFound)
+	if rows := tk.auditLog(tk.compliance, "action=kick"); len(rows) != 0 {
+		t.Errorf("a refused kick is logged: %v", rows)
+	}
+	kick(`{"custom_participant_ids":["Alice","Bob"]}`).ok(http.StatusOK)
+	var told []string
+	for _, row := range tk.auditLog(tk.compliance, "action=kick&meeting_id="+string(tk.meeting)) {
+		told = append(told, fmt.Sprint(row["object"]))
+	}
+	slices.Sort(told)
+	who := []string{fmt.Sprint(map[string]any{"type": "participant", "id": string(alice.Participant)}), fmt.Sprint(map[string]any{"type": "participant", "id": string(bob.Participant)})}
+	slices.Sort(who)
+	want(t, "the log", told, who...)
+	if rows := tk.auditLog(tk.compliance, "object_id="+string(bob.Participant)+"&action=kick"); len(rows) != 1 {
+		t.Errorf("%d rows tell of Bob, want 1", len(rows))
+	}
 }
 
 func TestTheLogIsReadByPagesAndByThoseItIsFor(t *testing.T) {

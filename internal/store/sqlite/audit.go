@@ -17,7 +17,16 @@ import (
 
 // about names what the job at hand is done to, where its caller cannot know:
 // what is being made.
-func (tx *Tx) about(kind, id string) { tx.objectKind, tx.object = kind, id }
+func (tx *Tx) about(kind, id string) { tx.objectKind, tx.objects = kind, []string{id} }
+
+// aboutEach is about, for what is done to several: each gets a row, and nothing
+// is logged where there is none.
+func aboutEach[ID ~string](tx *Tx, kind string, ids []ID) {
+	tx.objectKind, tx.objects = kind, make([]string, 0, len(ids))
+	for _, id := range ids {
+		tx.objects = append(tx.objects, string(id))
+	}
+}
 
 // aboutApp is about, for what concerns an app that may not be the caller's.
 func (tx *Tx) aboutApp(app chat.AppID, kind, id string) {
@@ -25,25 +34,31 @@ func (tx *Tx) aboutApp(app chat.AppID, kind, id string) {
 	tx.objectApp = app
 }
 
-// audited has fn leave a row of the act that is done in ctx, if there is one.
+// audited has fn leave rows of the act that is done in ctx, if there is one.
 func audited(ctx context.Context, fn func(*Tx) error) func(*Tx) error {
 	act, ok := audit.From(ctx)
 	if !ok {
 		return fn
 	}
 	return func(tx *Tx) error {
-		tx.aboutApp("", "", "")
+		tx.objectApp, tx.objectKind, tx.objects = "", "", nil
 		if err := fn(tx); err != nil {
 			return err
 		}
 		done := act
-		if tx.object != "" {
-			done.ObjectKind, done.Object = tx.objectKind, tx.object
-		}
 		if tx.objectApp != "" {
 			done.App = tx.objectApp
 		}
-		return tx.Audit(done)
+		if tx.objects == nil {
+			return tx.Audit(done)
+		}
+		for _, id := range tx.objects {
+			done.ObjectKind, done.Object = tx.objectKind, id
+			if err := tx.Audit(done); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 }
 

@@ -42,6 +42,7 @@ func (db *DB) Kick(ctx context.Context, k session.Kick, now time.Time) (session.
 	var gone session.Gone
 	err := db.update(ctx, func(tx *Tx) (err error) {
 		gone, err = tx.kick(k, now.UnixMilli())
+		aboutEach(tx, "participant", gone.Participants())
 		return err
 	})
 	if err != nil {

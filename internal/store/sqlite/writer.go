@@ -240,9 +240,10 @@ type Tx struct {
 	// has failed, and with it the whole transaction.
 	wrote   bool
 	failure error
-	// objectKind and object are what the job at hand is done to, see about.
-	objectKind, object string
-	objectApp          chat.AppID
+	// objectKind and objects are what the job at hand is done to, see about.
+	objectKind string
+	objects    []string
+	objectApp  chat.AppID
 	// directory says that what Access has found may have changed.
 	directory bool
 }
