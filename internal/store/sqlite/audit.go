@@ -143,8 +143,7 @@ func (db *DB) AuditLog(ctx context.Context, l audit.List) (rows []audit.Row, mor
 // audit checks that the log is as it was written, row by row. What is missing at
 // its end alone cannot be seen.
 func (v *verifier) audit(ctx context.Context, q *look) error {
-	var tables int
-	if err := q.row(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'audit'`, nil, &tables); err != nil || tables == 0 {
+	if there, err := hasTable(ctx, q, "audit"); err != nil || !there {
 		return err
 	}
 	var no int64

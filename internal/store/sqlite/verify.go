@@ -35,24 +35,25 @@ type Finding struct {
 
 // The kinds of damage.
 const (
-	DamagedPages      = "pages"      // the file is not a sound SQLite database
-	DamagedReference  = "reference"  // a row points to one that is not there
-	DamagedChecksum   = "checksum"   // a row is not what was written
-	DamagedSequence   = "sequence"   // an entry is missing, or is there twice
-	DamagedTime       = "time"       // times do not increase with the numbers
-	DamagedCounter    = "counter"    // a public or private number is wrong
-	DamagedHead       = "head"       // a meeting's head is not that of its last entry
-	DamagedState      = "state"      // a message is not what its changes made of it
-	DamagedMailbox    = "mailbox"    // private entries and their index differ
-	DamagedClientID   = "client_id"  // a client's id leads to no message of its own
-	DamagedSession    = "session"    // sessions, meetings and peers contradict each other
-	DamagedUpload     = "upload"     // a message and the files it refers to do not fit
-	DamagedStore      = "store"      // stores of apps are not counted right, or outlived their session
-	DamagedWebhook    = "webhook"    // something waits for a webhook that is not there
-	DamagedExport     = "export"     // files of sessions, and sessions, do not fit
-	DamagedBlob       = "blob"       // the bytes of a file are missing or others
-	DamagedAudit      = "audit"      // the audit log is not what was written
-	DamagedUnreadable = "unreadable" // a part could not be read at all
+	DamagedPages      = "pages"           // the file is not a sound SQLite database
+	DamagedReference  = "reference"       // a row points to one that is not there
+	DamagedChecksum   = "checksum"        // a row is not what was written
+	DamagedSequence   = "sequence"        // an entry is missing, or is there twice
+	DamagedTime       = "time"            // times do not increase with the numbers
+	DamagedCounter    = "counter"         // a public or private number is wrong
+	DamagedHead       = "head"            // a meeting's head is not that of its last entry
+	DamagedState      = "state"           // a message is not what its changes made of it
+	DamagedMailbox    = "mailbox"         // private entries and their index differ
+	DamagedClientID   = "client_id"       // a client's id leads to no message of its own
+	DamagedKey        = "idempotency_key" // an app's key leads to no message of the app
+	DamagedSession    = "session"         // sessions, meetings and peers contradict each other
+	DamagedUpload     = "upload"          // a message and the files it refers to do not fit
+	DamagedStore      = "store"           // stores of apps are not counted right, or outlived their session
+	DamagedWebhook    = "webhook"         // something waits for a webhook that is not there
+	DamagedExport     = "export"          // files of sessions, and sessions, do not fit
+	DamagedBlob       = "blob"            // the bytes of a file are missing or others
+	DamagedAudit      = "audit"           // the audit log is not what was written
+	DamagedUnreadable = "unreadable"      // a part could not be read at all
 )
 
 // Census counts what was checked.
@@ -62,6 +63,7 @@ type Census struct {
 	Changes   int64 `json:"changes"`
 	Mailbox   int64 `json:"mailbox"`
 	ClientIDs int64 `json:"client_ids"`
+	Keys      int64 `json:"idempotency_keys"`
 	Sessions  int64 `json:"sessions"`
 	Peers     int64 `json:"peers"`
 	Uploads   int64 `json:"uploads"`
@@ -72,7 +74,7 @@ type Census struct {
 
 // Rows is how many rows that are.
 func (c Census) Rows() int64 {
-	return c.Meetings + c.Messages + c.Changes + c.Mailbox + c.ClientIDs + c.Sessions + c.Peers + c.Uploads +
+	return c.Meetings + c.Messages + c.Changes + c.Mailbox + c.ClientIDs + c.Keys + c.Sessions + c.Peers + c.Uploads +
 		c.StoreItems + c.Deliveries
 }
 
@@ -98,6 +100,7 @@ func (f *File) Verify(ctx context.Context, checks Checks) (Census, error) {
 		part("what rows refer to", v.references),
 		v.meetings,
 		part("the journals", v.strays),
+		part("the keys of messages by apps", v.keys),
 		part("the sessions", v.sessions),
 		part("the uploads", v.uploads),
 		part("the audit log", v.audit),

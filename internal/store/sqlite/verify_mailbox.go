@@ -79,3 +79,40 @@ func (c *journalCheck) clientIDs(ctx context.Context) error {
 			return nil
 		})
 }
+
+// keys checks that what apps called the messages that they sent leads to those.
+func (v *verifier) keys(ctx context.Context, q *look) error {
+	if there, err := hasTable(ctx, q, "idempotency_keys"); err != nil || !there {
+		return err
+	}
+	return each(ctx, q, `SELECT COALESCE(h.id, ''), k.seq, COALESCE(h.app = k.app, 0), COALESCE(m.at = k.at, 0), length(k.digest) FROM idempotency_keys k
+		LEFT JOIN meetings h ON h.no = k.meeting LEFT JOIN messages m ON m.meeting = k.meeting AND m.seq = k.seq`,
+		nil, func(scan scanner) error {
+			f := Finding{Code: DamagedKey}
+			var theirs, fits bool
+			var digest int64
+			if err := scan(&f.Meeting, &f.Seq, &theirs, &fits, &digest); err != nil {
+				return err
+			}
+			v.census.Keys++
+			switch {
+			case !theirs:
+				f.Detail = "an idempotency key leads to a meeting that is not the app's"
+			case !fits:
+				f.Detail = "an idempotency key leads to this message, which does not exist or was not sent with it"
+			case digest == 0:
+				f.Detail = "the idempotency key of this message has lost its fingerprint"
+			default:
+				return nil
+			}
+			v.Found(f)
+			return nil
+		})
+}
+
+// hasTable tells whether a database has a table: older ones have not all.
+func hasTable(ctx context.Context, q *look, name string) (bool, error) {
+	var n int
+	err := q.row(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?`, []any{name}, &n)
+	return n > 0, err
+}

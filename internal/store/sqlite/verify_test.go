@@ -64,6 +64,7 @@ func busy(t *testing.T) *talk {
 	one, two := tk.say(tk.a, "the first"), tk.say(tk.a, "a whisper", tk.b)
 	one.ClientID, two.ClientID = "client 1", "client 2"
 	three, four := tk.say(tk.b, "taken back"), tk.say(tk.a, "")
+	four.App, four.Key = tk.app, "key 1"
 	four.Content = chat.Content{Kind: chat.Image, Payload: "upload:one", Uploads: []chat.UploadID{"one"}}
 	for _, c := range []chat.Command{
 		one, two, three, four,
@@ -145,7 +146,7 @@ func (tk *talk) gossip(meeting chat.MeetingID, people []chat.Actor, n int) {
 func TestVerifyFindsNothingInABusyHistory(t *testing.T) {
 	tk := busy(t)
 	census := wantClean(t, tk.dir)
-	if census.Meetings != 3 || census.Messages < 50 || census.Changes < 20 || census.Mailbox < 10 || census.ClientIDs < 2 ||
+	if census.Meetings != 3 || census.Messages < 50 || census.Changes < 20 || census.Mailbox < 10 || census.ClientIDs < 2 || census.Keys != 1 ||
 		census.Sessions != 4 || census.Peers == 0 || census.Uploads != 1 ||
 		census.StoreItems != 2 || census.Deliveries != 2 {
 		t.Errorf("too little was checked: %+v", census)
@@ -223,6 +224,11 @@ func TestVerifyNamesDamage(t *testing.T) {
 		"ClientID":       {`UPDATE client_ids SET seq = 1000000 WHERE client_id = 'client 1'`, sqlite.DamagedClientID, 1000000},
 		"ClientIDOther":  {`UPDATE client_ids SET seq = 3 WHERE client_id = 'client 1'`, sqlite.DamagedClientID, 3},
 		"ClientIDDigest": {`UPDATE client_ids SET digest = x'' WHERE client_id = 'client 1'`, sqlite.DamagedClientID, 1},
+
+		"Key":        {`UPDATE idempotency_keys SET seq = 1000000`, sqlite.DamagedKey, 1000000},
+		"KeyOther":   {`UPDATE idempotency_keys SET seq = 3`, sqlite.DamagedKey, 3},
+		"KeyForeign": {`UPDATE idempotency_keys SET app = 'another'`, sqlite.DamagedKey, 4},
+		"KeyDigest":  {`UPDATE idempotency_keys SET digest = x''`, sqlite.DamagedKey, 4},
 
 		"NoSession":      {`UPDATE messages SET session = 'another' WHERE seq = 3` + ofFirst, sqlite.DamagedSession, 3},
 		"SessionLater":   {`UPDATE sessions SET first_seq = 3 WHERE first_seq = 1` + ofFirst, sqlite.DamagedSession, 1},
