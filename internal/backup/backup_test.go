@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/audit"
 	"github.com/parley-chat/parley/internal/backup"
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/journal"
@@ -472,6 +473,41 @@ func TestRestoreRenewsTheEpoch(t *testing.T) {
 	}
 	if len(epochs) != 3 {
 		t.Errorf("the original and two restored ones have the epochs %v", epochs)
+	}
+}
+
+// The log of what was restored goes on with how it came to be; making a backup
+// writes nothing.
+func TestARestoreIsInTheAuditLog(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.db.Record(t.Context(), audit.Act{By: audit.Operator, Action: "before"}))
+	archive := w.backUp()
+	log := func(db *sqlite.DB) (actions []string, newest audit.Row) {
+		rows, _, err := db.AuditLog(t.Context(), audit.List{})
+		w.must(err)
+		for _, r := range rows {
+			actions = append(actions, r.Action)
+		}
+		return actions, rows[0]
+	}
+	before, _ := log(w.db)
+	if before[0] != "before" {
+		t.Errorf("the log of what was backed up is %v", before)
+	}
+	dir, now := filepath.Join(t.TempDir(), "restored"), time.UnixMilli(1_900_000_000_000).UTC()
+	f, err := os.Open(archive)
+	w.must(err)
+	defer f.Close()
+	m, err := backup.Restore(t.Context(), backup.Target{From: f, Dir: dir, Now: func() time.Time { return now }})
+	w.must(err)
+	wantClean(t, verifyDir(t, dir))
+	db, err := sqlite.Open(t.Context(), sqlite.Config{Dir: dir})
+	w.must(err)
+	after, restored := log(db)
+	w.must(db.Close())
+	if !slices.Equal(after, append([]string{"restore"}, before...)) || !restored.At.Equal(now) || restored.Route != "parley restore" ||
+		restored.ObjectKind != "backup" || restored.Object != m.CreatedAt.Format(time.RFC3339) {
+		t.Errorf("the log of what was restored is %v, and ends in %+v", after, restored)
 	}
 }
 

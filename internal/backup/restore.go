@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/parley-chat/parley/internal/blob/disk"
 	"github.com/parley-chat/parley/internal/store/sqlite"
@@ -26,16 +27,20 @@ type Target struct {
 	NewKeys bool
 	// NoWebhooks switches all webhooks off.
 	NoWebhooks bool
-
+	// Now is the clock. Default time.Now.
+	Now      func() time.Time
 	Progress Progress
 }
 
 // Restore makes a data directory of an archive. Every meeting gets a new epoch:
 // what was written after the backup is gone, and clients who have seen it must
-// learn that numbers begin anew. When it returns without an error, all is
+// learn that numbers begin anew. The audit log gets a row. When it returns without an error, all is
 // there and durable; else the directory is as it was. A crash in between leaves
 // a directory that no server opens.
 func Restore(ctx context.Context, t Target) (m Manifest, err error) {
+	if t.Now == nil {
+		t.Now = time.Now
+	}
 	made, err := emptyDir(t.Dir)
 	if err != nil {
 		return m, err
@@ -132,7 +137,9 @@ func (t Target) gather(ctx context.Context) (Manifest, error) {
 	if err := opened.Close(); err != nil {
 		return m, err
 	}
-	return m, sqlite.Renew(ctx, database, sqlite.Renewal{NewKeys: t.NewKeys, NoWebhooks: t.NoWebhooks})
+	return m, sqlite.Renew(ctx, database, sqlite.Renewal{
+		NewKeys: t.NewKeys, NoWebhooks: t.NoWebhooks, Backup: m.CreatedAt, Now: t.Now(),
+	})
 }
 
 // writeFile writes a new file, durably.

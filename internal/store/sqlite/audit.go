@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -66,14 +68,38 @@ func audited(ctx context.Context, fn func(*Tx) error) func(*Tx) error {
 func (tx *Tx) Audit(act audit.Act) error {
 	r := auditRow{Row: audit.Row{Act: act}, at: tx.db.config.Now().UnixMilli()}
 	var last []byte
-	if _, err := tx.row(`SELECT no, chain FROM audit ORDER BY no DESC LIMIT 1`, nil, &r.No, &last); err != nil {
+	if _, err := tx.row(auditEnd, nil, &r.No, &last); err != nil {
 		return err
 	}
+	_, err := tx.exec(auditAdd, r.after(last)...)
+	return err
+}
+
+// logRestore adds a row to the log of a database that nobody uses: from which
+// backup it was made.
+func logRestore(ctx context.Context, conn *sql.Conn, of, now time.Time) error {
+	r := auditRow{at: now.UnixMilli(), Row: audit.Row{Act: audit.Act{
+		By: audit.Operator, Action: "restore", Route: "parley restore", ObjectKind: "backup", Object: of.UTC().Format(time.RFC3339),
+	}}}
+	var last []byte
+	if err := conn.QueryRowContext(ctx, auditEnd).Scan(&r.No, &last); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	_, err := conn.ExecContext(ctx, auditAdd, r.after(last)...)
+	return err
+}
+
+const (
+	auditEnd = `SELECT no, chain FROM audit ORDER BY no DESC LIMIT 1`
+	auditAdd = `INSERT INTO audit (` + auditColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+)
+
+// after makes a row, whose number is that of the one before, the next one, and
+// gives its columns.
+func (r *auditRow) after(last []byte) []any {
 	r.No++
 	r.chain = r.sum(last)
-	_, err := tx.exec(`INSERT INTO audit (`+auditColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.No, r.at, string(r.By), r.Actor, string(r.App), r.Action, r.Route, string(r.Meeting), r.ObjectKind, r.Object, r.chain)
-	return err
+	return []any{r.No, r.at, string(r.By), r.Actor, string(r.App), r.Action, r.Route, string(r.Meeting), r.ObjectKind, r.Object, r.chain}
 }
 
 // Record adds a row for what changes nothing else, and is durable when it

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
 	sqlite3 "modernc.org/sqlite"
 )
@@ -165,10 +166,16 @@ type Renewal struct {
 	NewKeys bool
 	// NoWebhooks switches all webhooks off and drops what waits to be delivered.
 	NoWebhooks bool
+	// Backup is when the backup was made that is put to use, and Now when that
+	// happens, for the audit log. Zero means that nothing is logged.
+	Backup, Now time.Time
 }
 
-// firstWebhooks is the version of the schema that has them first.
-const firstWebhooks = 4
+// The versions of the schema that have these first.
+const (
+	firstWebhooks = 4
+	firstAudit    = 12
+)
 
 // Renew gives every meeting of a database a new epoch, so that nobody takes
 // what is numbered from now on for what was numbered before: a copy that is put
@@ -192,7 +199,10 @@ func Renew(ctx context.Context, path string, r Renewal) error {
 				return err
 			}
 		}
-		return nil
+		if r.Backup.IsZero() || version < firstAudit {
+			return nil
+		}
+		return logRestore(ctx, conn, r.Backup, r.Now)
 	})
 	if err != nil {
 		return fmt.Errorf("renewing the epochs: %w", classify(err))
