@@ -52,10 +52,12 @@ generate: pages web/node_modules/.package-lock.json
 	protoc --plugin=protoc-gen-go="$$($(TOOL) -n protoc-gen-go)" --go_out=. --go_opt=paths=source_relative protocol/rtkwire/rtk.proto
 	cd web && npm run --silent generate && npm run --silent build
 
-# Pages that are made from the code: docs/limits.md and docs/metrics.md.
+# Pages that are made from the code: docs/limits.md, docs/metrics.md and the
+# dashboard, packaging/grafana/parley.json.
 pages:
 	go run ./scripts/limits
 	go run ./scripts/metrics
+	go run ./scripts/dashboard
 
 check-generated:
 	scripts/check-generated

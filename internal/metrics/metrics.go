@@ -64,6 +64,7 @@ type Sources struct {
 	// Ready tells whether messages are stored.
 	Ready   func() bool
 	Version string
+	Started time.Time
 }
 
 // Handler answers scrapes: with the metrics of the table, and those of the Go

@@ -74,6 +74,13 @@ var table = []family{
 		read: func(m *moment, put put) { put(1, m.Version, runtime.Version()) },
 	},
 	{
+		// The process collector has one of its own, but cannot tell where /proc shows
+		// processes alone, as under packaging/parley.service.
+		name: "parley_start_time_seconds", kind: gauge, help: "When the server was started, in seconds since 1970.",
+		act:  "A step that you did not make is a crash: the log of the unit or container tells how it ended.",
+		read: func(m *moment, put put) { put(float64(m.Started.UnixMilli()) / 1e3) },
+	},
+	{
 		name: "parley_ready", kind: gauge, help: "Whether messages are stored (1) or not (0), as /readyz says.",
 		act:  "At 0, ask /readyz for the reason.",
 		read: truth(func(m *moment) bool { return m.Ready() }),

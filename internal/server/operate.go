@@ -28,10 +28,11 @@ type observed struct {
 	faults *fault.Guard
 	limits *tally.Words
 	http   *metrics.HTTP
+	since  time.Time
 }
 
 func newObserved(log *slog.Logger) *observed {
-	return &observed{faults: fault.New(log), limits: tally.NewWords(metrics.LimitNames...), http: metrics.NewHTTP()}
+	return &observed{faults: fault.New(log), limits: tally.NewWords(metrics.LimitNames...), http: metrics.NewHTTP(), since: time.Now()}
 }
 
 // Operations answers what operators ask: /metrics in the form of Prometheus,
@@ -41,7 +42,7 @@ func (s *Server) Operations() http.Handler {
 	mux.Handle("GET /metrics", metrics.Handler(metrics.Sources{
 		Sockets: s.sockets.Counters(), Rooms: s.hub, Journal: s.journal.Counters(), Store: s.store, Uploads: s.uploads.Counters(),
 		Exports: s.exports.Counters(), Courier: s.courier, HTTP: s.observed.http, Gate: s.gate.Stats, ICE: s.ice.Stats,
-		Limits: s.observed.limits, Faults: s.observed.faults.Caught(), Ready: s.Ready, Version: version(),
+		Limits: s.observed.limits, Faults: s.observed.faults.Caught(), Ready: s.Ready, Version: version(), Started: s.observed.since,
 	}))
 	s.routeHealth(mux)
 	return mux

@@ -133,6 +133,7 @@ var table = []row{
 	{7, "scripts/checklogs", nil},
 	{7, "scripts/limits", []string{"internal/metrics"}},
 	{7, "scripts/metrics", []string{"internal/metrics"}},
+	{7, "scripts/dashboard", []string{"internal/metrics"}},
 }
 
 // file is what matters of a Go file.
