@@ -25,8 +25,8 @@ import (
 )
 
 const (
-	meetings = 10
-	people   = 5 // who visit each meeting
+	meetings = 8
+	people   = 4 // who visit each meeting
 	visits   = meetings * people
 	sockets  = 2*visits + meetings // each visitor opens two, each host one
 )
@@ -259,6 +259,8 @@ func (w *world) scrapeAllTheTime() (stop func()) {
 	for range 2 {
 		all.Go(func() error {
 			var last scrape
+			tick := time.NewTicker(25 * time.Millisecond)
+			defer tick.Stop()
 			for ctx.Err() == nil {
 				now, err := w.scrape()
 				if err != nil {
@@ -268,6 +270,10 @@ func (w *world) scrapeAllTheTime() (stop func()) {
 					return err
 				}
 				last = now
+				select {
+				case <-tick.C:
+				case <-ctx.Done():
+				}
 			}
 			return nil
 		})
