@@ -4,6 +4,8 @@
 //	go run ./test/bench restart    a kill and a stop under load, to the first join
 //	go run ./test/bench storm      thousands of clients cut off at once
 //	go run ./test/bench slow       one peer that never reads among many
+//	go run ./test/bench export     the file of a session of a million messages
+//	go run ./test/bench lists      first pages of lists of 100,000 and more
 //
 // The server is a process of its own, so that its time and memory are its own
 // and those of the clients are not.
@@ -35,7 +37,7 @@ var errMissed = errors.New("missed")
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("say restart, storm or slow")
+		return errors.New("say restart, storm, slow, lists or export")
 	}
 	name, args := args[0], args[1:]
 	if name == "serve" {
@@ -76,6 +78,25 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return err
 		}
 		return s.run(ctx)
+	case "export":
+		e := export{out: out}
+		flags.IntVar(&e.messages, "messages", 1_000_000, "messages of the session")
+		flags.IntVar(&e.speakers, "speakers", 50, "meetings where somebody talks meanwhile")
+		flags.IntVar(&e.rounds, "rounds", 5, "rounds; the medians count")
+		if err := flags.Parse(args); err != nil {
+			return err
+		}
+		return e.run(ctx)
+	case "lists":
+		l := lists{out: out}
+		flags.IntVar(&l.meetings, "meetings", 100_000, "meetings, each with a session")
+		flags.IntVar(&l.people, "participants", 1_000_000, "participants of all meetings")
+		flags.IntVar(&l.offers, "requests", 300, "requests of a kind in a round")
+		flags.IntVar(&l.rounds, "rounds", 5, "rounds; the medians count")
+		if err := flags.Parse(args); err != nil {
+			return err
+		}
+		return l.run(ctx)
 	}
 	return fmt.Errorf("there is no %s", name)
 }

@@ -157,12 +157,17 @@ func (p *process) cpu() (time.Duration, error) {
 }
 
 // peak is the most memory the process has had, in bytes.
-func (p *process) peak() (int, error) {
+func (p *process) peak() (int, error) { return p.memory("VmHWM:") }
+
+// holds is the memory the process has now, in bytes.
+func (p *process) holds() (int, error) { return p.memory("VmRSS:") }
+
+func (p *process) memory(which string) (int, error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := strings.Cut(string(raw), "VmHWM:")
+	_, rest, _ := strings.Cut(string(raw), which)
 	fields := strings.Fields(rest)
 	if len(fields) == 0 {
 		return 0, errors.New("the kernel's account cannot be read")

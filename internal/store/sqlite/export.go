@@ -64,19 +64,21 @@ func (db *DB) SessionMessages(ctx context.Context, id chat.SessionID, after uint
 	if from > to {
 		return 0, nil
 	}
-	rows, err := db.query(ctx, `SELECT `+messageColumns+` FROM messages m
+	rows, err := db.query(ctx, `SELECT m.seq, `+packedMessage+` FROM messages m
 		WHERE m.meeting = ? AND m.seq >= ? AND m.seq <= ? ORDER BY m.seq`, s.no, from, to)
 	if err != nil {
 		return 0, classify(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var r messageRow
-		if err := rows.Scan(r.dest()...); err != nil {
+		var seq int64
+		var packed sql.NullString // NULL where a column is, which none may be
+		if err := rows.Scan(&seq, &packed); err != nil {
 			return 0, classify(err)
 		}
-		if !r.intact() {
-			return 0, db.found(r.meeting, r.seq)
+		var r messageRow
+		if !r.unpack(packed.String) || !r.intact() {
+			return 0, db.found(s.no, seq)
 		}
 		if r.pub == 0 || r.deletedAt != 0 || r.session != string(id) {
 			continue

@@ -58,7 +58,8 @@ func (r *messageRow) values() []any {
 }
 
 func (r *messageRow) sum() int64 {
-	c := checksum{buf: make([]byte, 0, 256+len(r.payload))}
+	var few [1024]byte // most rows fit, and cost no memory then
+	c := checksum{buf: few[:0]}
 	return c.num(r.meeting, r.seq, r.pub, r.at).text(r.id, r.session, r.author, r.peer, r.name).
 		num(r.kind).text(r.payload, r.audience).num(r.pinned, r.editedAt, r.deletedAt).sum()
 }
