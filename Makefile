@@ -26,7 +26,7 @@ export PARLEY_TEST_LOGS
 export PARLEY_E2E_LOGS ?= $(PARLEY_TEST_LOGS)/e2e
 
 .NOTPARALLEL:
-.PHONY: all build test setup generate pages check-generated fmt lint test-go test-web test-clients test-demo test-e2e check-logs soak bench-slow bench-storms fuzz clean
+.PHONY: all build test setup generate pages check-generated fmt lint test-go test-web test-clients test-demo test-e2e check-logs soak bench-slow bench-storms bench-lists bench-export fuzz clean
 all: build
 
 build:
@@ -114,6 +114,14 @@ bench-storms:
 	go run ./test/bench restart
 	go run ./test/bench storm
 	go run ./test/bench slow
+
+# Lists and single things of a large app, by REST.
+bench-lists:
+	go run ./test/bench lists
+
+# The file of a session of a million messages, beside sqlite3 -csv.
+bench-export:
+	go run ./test/bench export
 
 # Each fuzz target for FUZZTIME; PKG chooses packages.
 fuzz:

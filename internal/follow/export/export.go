@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -187,12 +188,21 @@ func New(config Config) *Service {
 	return &Service{Config: config, slots: make(chan struct{}, parallel), locks: make(map[making]*lock)}
 }
 
+// yieldAfter is after how many messages a file that is being made lets others go
+// first: a long one would keep a processor for the whole of the scheduler's slice,
+// again and again, while somebody waits to hear that a message is stored.
+const yieldAfter = 32
+
 // Write writes what was said in a session so far.
 func Write(ctx context.Context, w io.Writer, from Source, id chat.SessionID, format Format, render func(chat.MeetingID, chat.Content) string) error {
 	out := bufio.NewWriterSize(w, 64<<10)
 	_, _ = out.WriteString(Header) // an error stays until Flush
 	var line []byte
+	rows := 0
 	each := func(m *chat.Message) error {
+		if rows++; rows%yieldAfter == 0 {
+			runtime.Gosched()
+		}
 		payload := m.Content.Payload
 		if m.Content.Kind != chat.Text {
 			payload = render(m.Meeting, m.Content)
