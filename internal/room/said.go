@@ -26,8 +26,8 @@ type said struct {
 // Bounds of what is kept for peers who are away: entries, and bytes.
 const (
 	maxSaid      = 1000
-	maxSaidBytes = 2 << 20
-	saidCost     = 512 // about what an entry costs besides its payload
+	maxSaidBytes = 768 << 10 // one peer that never reads keeps as much in the room
+	saidCost     = 768       // about what an entry costs besides its payload
 )
 
 // remember keeps an entry for those who are away. Earlier entries of the same

@@ -98,7 +98,7 @@ func TestMissedEntriesAreBounded(t *testing.T) {
 					t.Fatalf("told %.10q, want %.10q: they must be the newest, in order", s, want)
 				}
 			}
-			if len(got) > maxSaid || bytes > maxSaidBytes || len(got) < 150 {
+			if len(got) > maxSaid || bytes > maxSaidBytes || len(got) < 70 {
 				t.Errorf("told %d entries of %d bytes", len(got), bytes)
 			}
 		})

@@ -197,7 +197,7 @@ func (e *export) talk(ctx context.Context, crowd []*client, heard *ears, during 
 	heard.mu.Lock()
 	heard.delays = nil
 	heard.mu.Unlock()
-	sent := heard.count.Load()
+	sent := 0
 	over := make(chan error, 1)
 	go func() { over <- during() }()
 	tick := time.NewTicker(time.Second / time.Duration(2*len(crowd)))
@@ -208,10 +208,10 @@ func (e *export) talk(ctx context.Context, crowd []*client, heard *ears, during 
 			if err != nil {
 				return 0, err
 			}
-			if err := heard.await(ctx, int(sent)); err != nil {
+			if err := heard.await(ctx, sent); err != nil {
 				return 0, err
 			}
-			return percentile(heard.delays, 99), nil
+			return heard.p99(), nil
 		case <-tick.C:
 			sent++
 			text := stamp + strconv.FormatInt(time.Now().UnixNano(), 10) + " "

@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -52,7 +53,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		r := restart{out: out}
 		flags.IntVar(&r.messages, "messages", 1_000_000, "messages in the store")
 		flags.IntVar(&r.meetings, "meetings", 50, "meetings they lie in")
-		flags.IntVar(&r.rounds, "rounds", 5, "restarts of each kind; the median counts")
+		flags.IntVar(&r.people, "people", 20, "peers in each meeting, one of whom talks")
+		flags.IntVar(&r.rounds, "rounds", 5, "restarts of each kind; the worst counts")
 		if err := flags.Parse(args); err != nil {
 			return err
 		}
@@ -62,7 +64,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		flags.IntVar(&s.clients, "clients", 5000, "clients")
 		flags.IntVar(&s.meetings, "meetings", 50, "meetings they are in")
 		flags.IntVar(&s.history, "history", 1000, "messages in each meeting")
-		flags.IntVar(&s.rounds, "rounds", 5, "storms; the median counts")
+		flags.IntVar(&s.rounds, "rounds", 5, "storms; the worst counts")
 		flags.DurationVar(&s.wait, "wait", officialWait, "what clients wait before they come back, and up to a second more")
 		if err := flags.Parse(args); err != nil {
 			return err
@@ -71,9 +73,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	case "slow":
 		s := slow{out: out}
 		flags.IntVar(&s.peers, "peers", 200, "peers in the meeting")
-		flags.IntVar(&s.rate, "rate", 100, "messages a second")
+		flags.IntVar(&s.rate, "rate", 60, "messages a second, in each of two servers")
 		flags.IntVar(&s.messages, "messages", 1200, "messages of a round")
-		flags.IntVar(&s.rounds, "rounds", 5, "rounds with and without; the medians count")
+		flags.IntVar(&s.rounds, "rounds", 5, "rounds; the medians count")
+		flags.DurationVar(&s.after, "after", 80*time.Second, "how long the memory is watched afterwards, in a round of its own")
 		if err := flags.Parse(args); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -27,6 +28,16 @@ type report struct {
 	Heap uint64
 }
 
+// What the server's process can be asked: for a report, for one after a
+// collection, and to believe that some minutes have passed.
+const (
+	count   = "count"
+	collect = "collect"
+	rest    = "rest"
+
+	restFor = 6 * time.Minute
+)
+
 // serve is the server's process: it serves a data directory and answers each
 // line on its standard input with a report.
 func serve(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
@@ -36,8 +47,10 @@ func serve(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 	if err := manyFiles(); err != nil {
 		return err
 	}
+	var ahead atomic.Int64 // of the clock
 	s, err := server.New(ctx, server.Config{
 		Dir: args[0], PublicURL: publicURL, ICEAddr: "127.0.0.1:0", MessageRate: -1,
+		Now:    func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {
@@ -52,7 +65,11 @@ func serve(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 	go func() {
 		for lines := bufio.NewScanner(in); lines.Scan(); {
 			var m runtime.MemStats
-			if lines.Text() == "collect" {
+			switch lines.Text() {
+			case rest:
+				ahead.Add(int64(restFor))
+			case collect:
+				runtime.GC() // twice, for what pools keep survives the first
 				runtime.GC()
 				runtime.ReadMemStats(&m)
 			}
@@ -105,13 +122,9 @@ func launch(cmd *exec.Cmd) (*process, error) {
 }
 
 // ask gives a report.
-func (p *process) ask(collect bool) (report, error) {
-	line := "count"
-	if collect {
-		line = "collect"
-	}
+func (p *process) ask(what string) (report, error) {
 	var r report
-	if _, err := fmt.Fprintln(p.in, line); err != nil {
+	if _, err := fmt.Fprintln(p.in, what); err != nil {
 		return r, fmt.Errorf("asking the server: %w", err)
 	}
 	answer, err := p.out.ReadBytes('\n')

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -23,10 +24,13 @@ const firstJoinWithin = 5 * time.Second
 // 500 messages a second.
 const talkPause = 100 * time.Millisecond
 
+// loadFor is how long they talk before the end.
+const loadFor = 3 * time.Second
+
 // restart ends a server under load, and starts it again on what it has left.
 type restart struct {
-	out                        io.Writer
-	messages, meetings, rounds int
+	out                                io.Writer
+	messages, meetings, people, rounds int
 
 	binary, dir, address string
 }
@@ -43,8 +47,7 @@ func (r *restart) run(ctx context.Context) error {
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("building the server: %w", err)
 	}
-	const people = 4
-	meetings, err := setUp(ctx, r.dir, r.meetings, people)
+	meetings, err := setUp(ctx, r.dir, r.meetings, r.people)
 	if err != nil {
 		return err
 	}
@@ -72,10 +75,10 @@ func (r *restart) figure(ctx context.Context, meetings []meeting, signal syscall
 			return err
 		}
 		took = append(took, one)
-		_, _ = fmt.Fprintf(r.out, "after %v the first join is accepted in %.0f ms\n", signal, milliseconds(one))
 	}
-	_, _ = fmt.Fprintf(r.out, "median of %d after %v: %.0f ms\n", r.rounds, signal, milliseconds(median(took)))
-	if median(took) > firstJoinWithin {
+	_, _ = fmt.Fprintf(r.out, "of %d, at most %.0f ms after %v, half of them within %.0f ms\n",
+		r.rounds, milliseconds(slices.Max(took)), signal, milliseconds(median(took)))
+	if slices.Max(took) > firstJoinWithin {
 		return fmt.Errorf("%w: the first join is to be accepted in %v", errMissed, firstJoinWithin)
 	}
 	return nil
@@ -104,10 +107,15 @@ func (r *restart) round(ctx context.Context, meetings []meeting, signal syscall.
 	if err != nil {
 		return 0, err
 	}
-	defer load.Wait()
+	defer load.done.Wait()
 	defer stop()
-	if err := pause(ctx, 3*time.Second); err != nil {
+	said := load.said()
+	if err := pause(ctx, loadFor); err != nil {
 		return 0, err
+	}
+	said = load.said() - said
+	if full := int64(loadFor/talkPause) * int64(r.meetings); said < full/2 {
+		return 0, fmt.Errorf("the server took %d of %d messages: it was not under the load that was meant", said, full)
 	}
 	began := time.Now()
 	if err := cmd.Process.Signal(signal); err != nil {
@@ -116,6 +124,7 @@ func (r *restart) round(ctx context.Context, meetings []meeting, signal syscall.
 	if err := cmd.Wait(); err != nil && signal != syscall.SIGKILL {
 		return 0, fmt.Errorf("a server that was stopped ended with: %w", err)
 	}
+	ended := time.Since(began)
 	if cmd, err = r.serve(ctx); err != nil {
 		return 0, err
 	}
@@ -123,27 +132,55 @@ func (r *restart) round(ctx context.Context, meetings []meeting, signal syscall.
 		return 0, err
 	}
 	took := time.Since(began)
+	_, _ = fmt.Fprintf(r.out, "%d peers, %d messages a second: %v after %.0f ms, the first join is accepted after %.0f ms\n",
+		r.meetings*r.people, said*int64(time.Second)/int64(loadFor), signal, milliseconds(ended), milliseconds(took))
 	stop()
-	load.Wait()
+	load.done.Wait()
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	return took, cmd.Wait()
 }
 
-// load has somebody in each meeting who talks until ctx or the server ends.
-func (r *restart) load(ctx context.Context, meetings []meeting) (*sync.WaitGroup, error) {
-	talk := new(sync.WaitGroup)
-	entering, entered := errgroup.WithContext(ctx)
-	for _, m := range meetings {
-		entering.Go(func() error {
-			v := &visitor{meeting: m, person: m.people[0], peer: newID()}
-			if _, err := v.try(entered, r.address); err != nil {
-				return err
-			}
-			talk.Go(func() { v.talk(ctx, talkPause) })
-			return nil
-		})
+// load is everybody in the meetings, in each of which one talks.
+type load struct {
+	done    sync.WaitGroup
+	talkers []*visitor
+}
+
+// said is how many messages of theirs were accepted.
+func (l *load) said() (n int64) {
+	for _, v := range l.talkers {
+		n += v.said.Load()
 	}
-	return talk, entering.Wait()
+	return n
+}
+
+// load brings everybody in, until ctx or the server ends.
+func (r *restart) load(ctx context.Context, meetings []meeting) (*load, error) {
+	l := &load{talkers: make([]*visitor, len(meetings))}
+	entering, entered := errgroup.WithContext(ctx)
+	entering.SetLimit(64)
+	for i, m := range meetings {
+		for k, p := range m.people {
+			v := &visitor{meeting: m, person: p, peer: newID()}
+			if k == 0 {
+				l.talkers[i] = v
+			}
+			entering.Go(func() error {
+				_, err := v.try(entered, r.address)
+				if err == nil && k > 0 {
+					context.AfterFunc(ctx, v.conn.cut)
+				}
+				return err
+			})
+		}
+	}
+	if err := entering.Wait(); err != nil {
+		return nil, err
+	}
+	for _, v := range l.talkers {
+		l.done.Go(func() { v.talk(ctx, talkPause) })
+	}
+	return l, nil
 }
 
 // firstJoin tries until somebody has joined.

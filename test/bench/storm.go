@@ -7,6 +7,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -40,6 +42,7 @@ type visitor struct {
 	conn    *client
 	back    time.Duration
 	tries   int
+	said    atomic.Int64 // of its messages, how many were accepted
 }
 
 func (s *storm) run(ctx context.Context) (err error) {
@@ -83,54 +86,103 @@ func (s *storm) run(ctx context.Context) (err error) {
 }
 
 func (s *storm) figures(ctx context.Context) error {
-	var took []time.Duration
+	var took, used []time.Duration
 	var reads []uint64
-	var used []time.Duration
 	for range s.rounds {
-		if err := pause(ctx, 2*time.Second); err != nil {
-			return err
-		}
-		before, err := s.server.ask(false)
+		o, err := s.round(ctx)
 		if err != nil {
 			return err
 		}
-		cpu, err := s.server.cpu()
-		if err != nil {
-			return err
-		}
-		bytes, err := s.strike(ctx)
-		if err != nil {
-			return err
-		}
-		after, err := s.server.ask(false)
-		if err != nil {
-			return err
-		}
-		now, err := s.server.cpu()
-		if err != nil {
-			return err
-		}
-		var back []time.Duration
-		tries := 0
-		for _, v := range s.crowd {
-			back = append(back, v.back)
-			tries += v.tries
-		}
-		took, reads, used = append(took, percentile(back, 100)), append(reads, after.Reads-before.Reads), append(used, now-cpu)
-		_, _ = fmt.Fprintf(s.out, "%d clients back after %.2f s (half of them after %.2f s, %d tries), %d reads of the store, %.2f s of CPU, %d MB of histories\n",
-			len(s.crowd), percentile(back, 100).Seconds(), percentile(back, 50).Seconds(), tries,
-			after.Reads-before.Reads, (now - cpu).Seconds(), bytes>>20)
+		took, reads, used = append(took, o.took), append(reads, o.reads), append(used, o.cpu)
+		_, _ = fmt.Fprintf(s.out, "%d clients back after %.2f s (half of them after %.2f s, %d tries), %d reads of the store besides up to %d that are made anyhow, %.2f s of CPU, %d MB of histories\n",
+			len(s.crowd), o.took.Seconds(), o.half.Seconds(), o.tries, o.reads, o.chores, o.cpu.Seconds(), o.bytes>>20)
 	}
 	peak, err := s.server.peak()
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(s.out, "median of %d: all back after %.2f s, %d reads for %d meetings, %.2f s of CPU; peak memory %d MiB\n",
-		s.rounds, median(took).Seconds(), median(reads), s.meetings, median(used).Seconds(), peak>>20)
-	if median(took) > allBackWithin || median(reads) > uint64(s.meetings) {
+	_, _ = fmt.Fprintf(s.out, "of %d storms, at most: all back after %.2f s, %d reads for %d meetings, %.2f s of CPU; peak memory %d MiB\n",
+		s.rounds, slices.Max(took).Seconds(), slices.Max(reads), s.meetings, slices.Max(used).Seconds(), peak>>20)
+	if slices.Max(took) > allBackWithin || slices.Max(reads) > uint64(s.meetings) {
 		return fmt.Errorf("%w: all are to be back in %v, with at most one read for each meeting", errMissed, allBackWithin)
 	}
 	return nil
+}
+
+// gale is what came of one storm.
+type gale struct {
+	took, half    time.Duration
+	tries         int
+	reads, chores uint64
+	cpu           time.Duration
+	bytes         int64
+}
+
+// round is one storm, after a time in which nobody has asked for a history: the
+// server has let them go and has to read them.
+func (s *storm) round(ctx context.Context) (gale, error) {
+	const quiet = 3 * time.Second
+	first, err := s.server.ask(count)
+	if err != nil {
+		return gale{}, err
+	}
+	if err := pause(ctx, quiet); err != nil {
+		return gale{}, err
+	}
+	second, err := s.server.ask(count)
+	if err != nil {
+		return gale{}, err
+	}
+	if err := s.rest(ctx); err != nil {
+		return gale{}, err
+	}
+	before, err := s.server.ask(count)
+	if err != nil {
+		return gale{}, err
+	}
+	cpu, err := s.server.cpu()
+	if err != nil {
+		return gale{}, err
+	}
+	began := time.Now()
+	bytes, err := s.strike(ctx)
+	if err != nil {
+		return gale{}, err
+	}
+	lasted := time.Since(began)
+	after, err := s.server.ask(count)
+	if err != nil {
+		return gale{}, err
+	}
+	now, err := s.server.cpu()
+	if err != nil {
+		return gale{}, err
+	}
+	o := gale{cpu: now - cpu, bytes: bytes, reads: after.Reads - before.Reads}
+	// They are made once a second; how many fell into the storm is known to one.
+	o.chores = min(o.reads, (second.Reads-first.Reads)*uint64(lasted+time.Second)/uint64(quiet))
+	o.reads -= o.chores
+	var back []time.Duration
+	for _, v := range s.crowd {
+		back = append(back, v.back)
+		o.tries += v.tries
+	}
+	o.took, o.half = percentile(back, 100), percentile(back, 50)
+	return o, nil
+}
+
+// rest lets the server believe that some minutes pass, and waits until it has
+// let go what it had ready.
+func (s *storm) rest(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	r, err := s.server.ask(rest)
+	for err == nil && r.Histories.Bytes > 0 {
+		if err = pause(ctx, 100*time.Millisecond); err == nil {
+			r, err = s.server.ask(count)
+		}
+	}
+	return err
 }
 
 // strike cuts everybody off and waits until all are back.
@@ -152,6 +204,10 @@ func (s *storm) come(ctx context.Context, after func(*visitor) time.Duration) (i
 			n, err := v.come(ctx, s.server.address, after(v))
 			if err != nil {
 				failures <- err
+				return
+			}
+			if least := s.history * len(filler); n < least {
+				failures <- fmt.Errorf("a client was given a history of %d bytes, which is to have %d", n, least)
 				return
 			}
 			v.back = time.Since(began)
@@ -191,8 +247,15 @@ func (v *visitor) try(ctx context.Context, address string) (history int, err err
 		v.conn.cut()
 		return 0, err
 	}
-	go v.conn.listen(func(frame) {}, headBytes)
+	go v.conn.listen(v.hear, headBytes)
 	return history, nil
+}
+
+// hear counts what the visitor itself has said and the server has taken.
+func (v *visitor) hear(f frame) {
+	if f.event == protocol.SendMessageToRoom && strings.HasPrefix(f.id, v.peer+"-") {
+		v.said.Add(1)
+	}
 }
 
 // talk says something again and again, less often than a peer may, until ctx or

@@ -75,6 +75,9 @@ func invite(ctx context.Context, s *server.Server, app chat.AppID, meeting chat.
 	return person{p.ID, token}, err
 }
 
+// filler begins each message that is stored beforehand.
+const filler = "What was said in this meeting before the storm came, message "
+
 // fillBatch is how many messages are stored by one transaction.
 const fillBatch = 2000
 
@@ -116,7 +119,7 @@ func fillSome(ctx context.Context, db *sqlite.DB, meeting chat.MeetingID, live c
 			m := chat.Message{
 				ID: chat.MessageID(newID()), Meeting: meeting, Session: live, Seq: head.Seq + 1, Author: author,
 				Peer: "0", DisplayName: "Person 0", SentAt: at,
-				Content: chat.Content{Payload: "What was said in this meeting before the storm came, message " + fmt.Sprint(head.Seq+1)},
+				Content: chat.Content{Payload: filler + fmt.Sprint(head.Seq+1)},
 			}
 			e := journal.Entry{
 				Meeting: meeting, Seq: head.Seq + 1, Pub: head.Pub + 1, At: at,
