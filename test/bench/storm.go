@@ -121,7 +121,7 @@ type gale struct {
 // round is one storm, after a time in which nobody has asked for a history: the
 // server has let them go and has to read them.
 func (s *storm) round(ctx context.Context) (gale, error) {
-	const quiet = 3 * time.Second
+	const quiet = 8 * time.Second
 	first, err := s.server.ask(count)
 	if err != nil {
 		return gale{}, err

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,9 +18,10 @@ import (
 //
 // One process writes a data directory, and all its writes go through Tx.exec.
 // That is why nothing needs to expire: a transaction that has changed or
-// deleted rows of the directory makes all that was found before it void. It is
+// deleted rows of the directory makes void what was found of them before. It is
 // told by its statements, so that a change made elsewhere in this package
-// cannot be forgotten here.
+// cannot be forgotten here: one that is known to change a single row voids what
+// has that row in it, any other voids everything.
 
 // maxKnown is how many participants are remembered. When there are more,
 // any of them is forgotten for the next.
@@ -29,7 +32,7 @@ const maxBodies = 256
 
 // accessCache remembers what was found, as of a version of the directory.
 type accessCache struct {
-	version      atomic.Uint64 // grows with each change of the directory
+	version      atomic.Uint64 // grows with each change of the directory, under mu
 	hits, misses atomic.Uint64
 
 	mu     sync.Mutex
@@ -89,8 +92,48 @@ func (c *accessCache) shared(body json.RawMessage) json.RawMessage {
 	return body
 }
 
-// changed makes all that is known void.
-func (c *accessCache) changed() { c.version.Add(1) }
+// changed makes void what is known of what was touched.
+func (c *accessCache) changed(by touched) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := c.of == c.version.Load()
+	now := c.version.Add(1)
+	if by.all || !known {
+		return // what is known is of an older version
+	}
+	maps.DeleteFunc(c.known, func(key accessKey, a directory.Access) bool {
+		return by.has(string(key.participant)) || by.has(string(key.meeting)) || by.has(string(a.Preset.ID)) || by.has(string(a.App.ID))
+	})
+	c.of = now
+}
+
+// touched are the rows of the directory that a transaction may have changed:
+// all, or those with an id, in whatever table.
+type touched struct {
+	all bool
+	ids []string
+}
+
+func (t *touched) none() bool { return !t.all && len(t.ids) == 0 }
+
+func (t *touched) has(id string) bool { return slices.Contains(t.ids, id) }
+
+// maxTouched is how many rows are told apart.
+const maxTouched = 64
+
+// add notes a statement of a reach.
+func (t *touched) add(r reach, args []any) {
+	if r == nothing || t.all {
+		return
+	}
+	if r == oneRow && len(args) > 0 && len(t.ids) < maxTouched {
+		if id, ok := args[len(args)-1].(string); ok {
+			t.ids = append(t.ids, id)
+			return
+		}
+	}
+	t.all = true
+}
 
 // Access implements directory.Store.
 func (db *DB) Access(ctx context.Context, meeting chat.MeetingID, participant chat.ParticipantID) (directory.Access, error) {
@@ -115,37 +158,55 @@ func (db *DB) AccessCounts() (hits, misses uint64) {
 	return db.access.hits.Load(), db.access.misses.Load()
 }
 
-// besideDirectory are statements that change rows of meetings and nothing that
-// the directory knows: the head of the journal and the live session.
-var besideDirectory = []string{`UPDATE meetings SET last_seq `, `UPDATE meetings SET session `}
+// reach is how much of what Access has found a statement may change.
+type reach int
 
-// changesDirectory tells whether a statement may change what Access has found.
-// New rows do not: what was not found is not remembered. A statement of a form
-// that is not known here may.
-func changesDirectory(text string) bool {
+const (
+	nothing reach = iota
+	// oneRow is that whose id is the last argument.
+	oneRow
+	everything
+)
+
+// besideDirectory are statements that change rows of meetings and nothing that
+// the directory knows: the head of the journal, the live session, the number of
+// kicks.
+var besideDirectory = []string{`UPDATE meetings SET last_seq = `, `UPDATE meetings SET session = `, `UPDATE meetings SET kicks = `}
+
+// byID ends a statement that reaches one row.
+const byID = ` WHERE id = ?`
+
+// reachOf tells how much of what Access has found a statement may change. New
+// rows change nothing: what was not found is not remembered. A statement of a
+// form that is not known here may change everything.
+func reachOf(text string) reach {
 	for _, beside := range besideDirectory {
 		if strings.HasPrefix(text, beside) {
-			return false
+			return nothing
 		}
 	}
 	words := strings.Fields(text)
 	var table string
+	one := false
 	switch {
 	case len(words) > 1 && words[0] == "UPDATE":
-		table = words[1]
+		table, one = words[1], true
 	case len(words) > 2 && words[0] == "DELETE" && words[1] == "FROM":
-		table = words[2]
+		table, one = words[2], true
 	case len(words) > 2 && words[0] == "INSERT" && words[1] == "INTO":
 		if !strings.Contains(text, "ON CONFLICT") {
-			return false
+			return nothing
 		}
 		table = words[2]
 	default:
-		return true
+		return everything
 	}
 	switch table {
 	case "apps", "meetings", "participants", "presets":
-		return true
+		if one && strings.HasSuffix(text, byID) && strings.Count(text, "WHERE") == 1 {
+			return oneRow
+		}
+		return everything
 	}
-	return false
+	return nothing
 }

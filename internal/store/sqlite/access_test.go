@@ -4,8 +4,10 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/parley-chat/parley/internal/directory"
+	"github.com/parley-chat/parley/internal/session"
 )
 
 // wantLookup demands how a lookup of Ann is answered: from memory or not.
@@ -70,6 +72,45 @@ func TestLookupIsRememberedUntilTheDirectoryChanges(t *testing.T) {
 	if _, err := tk.Access(t.Context(), tk.meeting, tk.a.Participant); !errors.Is(err, directory.ErrNotFound) {
 		t.Errorf("a participant who was deleted: %v", err)
 	}
+}
+
+func TestLookupOutlivesChangesOfOthers(t *testing.T) {
+	tk := newTalk(t, t.TempDir())
+	other := tk.newMeeting(directory.NewMeeting{})
+	cleo := tk.add(tk.meeting, "Cleo")
+	preset, err := tk.directory().PresetNamed(t.Context(), tk.app, "group_call_participant")
+	tk.must(err)
+	tk.wantLookup(false)
+
+	title, name := "Another title", "Another name"
+	changes := map[string]func() error{
+		"another meeting": func() error {
+			_, err := tk.directory().UpdateMeeting(t.Context(), tk.app, other, directory.MeetingChange{Title: &title})
+			return err
+		},
+		"another participant": func() error {
+			_, err := tk.directory().UpdateParticipant(t.Context(), tk.app, tk.meeting, cleo.Participant, directory.ParticipantChange{Name: &name})
+			return err
+		},
+		"another preset": func() error {
+			_, err := tk.directory().UpdatePreset(t.Context(), tk.app, preset.ID, directory.NewPreset{Permissions: []byte(`{"can_edit_display_name": false}`)})
+			return err
+		},
+		"a kick": func() error {
+			tk.enter(cleo)
+			_, err := tk.Kick(t.Context(), session.Kick{Meeting: tk.meeting, Participants: []string{string(cleo.Participant)}}, time.Now())
+			return err
+		},
+	}
+	for what, change := range changes {
+		tk.must(change())
+		if tk.wantLookup(true); t.Failed() {
+			t.Fatalf("after %s", what)
+		}
+	}
+	_, err = tk.directory().DeleteParticipant(t.Context(), tk.app, tk.meeting, cleo.Participant)
+	tk.must(err)
+	tk.wantLookup(true)
 }
 
 // TestLookupAfterAChangeFindsIt looks up all the time while the title changes:

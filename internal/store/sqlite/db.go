@@ -322,20 +322,20 @@ func isRefused(err error) bool {
 
 // statements keeps prepared statements by their text.
 type statements struct {
-	prepare  func(context.Context, string) (*sql.Stmt, error)
-	mu       sync.RWMutex
-	byText   map[string]*sql.Stmt
-	changing sync.Map // text to whether it changes the directory
+	prepare func(context.Context, string) (*sql.Stmt, error)
+	mu      sync.RWMutex
+	byText  map[string]*sql.Stmt
+	reaches sync.Map // text to reach
 }
 
-// changes tells whether a statement changes the directory.
-func (s *statements) changes(text string) bool {
-	if known, ok := s.changing.Load(text); ok {
-		return known.(bool)
+// reach tells how much of the directory a statement may change.
+func (s *statements) reach(text string) reach {
+	if known, ok := s.reaches.Load(text); ok {
+		return known.(reach)
 	}
-	changes := changesDirectory(text)
-	s.changing.Store(text, changes)
-	return changes
+	r := reachOf(text)
+	s.reaches.Store(text, r)
+	return r
 }
 
 func (s *statements) get(ctx context.Context, text string) (*sql.Stmt, error) {

@@ -150,8 +150,8 @@ func (db *DB) transact(jobs []*job) (again []*job, err error) {
 		db.rollback(ctx)
 		return nil, fmt.Errorf("committing: %w", err)
 	}
-	if tx.directory {
-		db.access.changed()
+	if !tx.directory.none() {
+		db.access.changed(tx.directory)
 	}
 	return nil, nil
 }
@@ -244,8 +244,8 @@ type Tx struct {
 	objectKind string
 	objects    []string
 	objectApp  chat.AppID
-	// directory says that what Access has found may have changed.
-	directory bool
+	// directory says what of that which Access has found may have changed.
+	directory touched
 }
 
 func newTx(db *DB) *Tx {
@@ -260,7 +260,7 @@ func (tx *Tx) exec(text string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, tx.fail(err)
 	}
-	tx.directory = tx.directory || tx.db.writes.changes(text)
+	tx.directory.add(tx.db.writes.reach(text), args)
 	result, err := stmt.ExecContext(ctx, args...)
 	if isRefused(err) {
 		return 0, err
