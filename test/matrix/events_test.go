@@ -152,14 +152,14 @@ func (s *scene) try(c eventCase) (outcome, text string) {
 	s.Helper()
 	event := numberOf(s, c.event)
 	payload := c.payload(s)
-	before := s.people(s.alice)
-	quiet := s.fence(s.alice)
+	waited := s.waiting()
+	before, quiet := s.fence(s.alice)
 	outcome, text = s.send(event, payload)
 	if outcome != "no" {
 		return outcome, text
 	}
+	after, now := s.fence(s.alice)
 	var heard []*rtkwire.Frame
-	now := s.fence(s.alice)
 	for _, f := range s.alice.Frames()[quiet:now] {
 		mine := strings.HasPrefix(f.GetId(), s.alice.ID+"-") // the answer to the fence
 		if !mine && !late[protocol.Event(f.GetEvent())] {
@@ -169,41 +169,40 @@ func (s *scene) try(c eventCase) (outcome, text string) {
 	if len(heard) > 0 {
 		s.Errorf("%s | %s: refused, and yet the others heard %v", c.event, c.object, heard)
 	}
-	if after := s.people(s.alice); !slices.Equal(before, after) {
-		s.Errorf("%s | %s: refused, and yet there are and wait %v instead of %v", c.event, c.object, after, before)
+	if wait := s.waiting(); !slices.Equal(before, after) || !slices.Equal(waited, wait) {
+		s.Errorf("%s | %s: refused, and yet there are %v and wait %v, instead of %v and %v", c.event, c.object, after, wait, before, waited)
 	}
 	return outcome, text
 }
 
 // late are the events of which a room tells at most once a second: they may be
-// about what was before.
+// about what was before. What they tell of is compared instead.
 var late = map[protocol.Event]bool{protocol.GetWaitingRoomRequests: true, protocol.RoomPeerCount: true}
 
-// people asks for a host who is there, and who waits to be let in: what late
-// events tell of.
-func (s *scene) people(host *peer.Peer) []string {
+// waiting gives who waits to be let in. It is Bob who asks: together with the
+// fences it is more than one connection may ask without being slowed down.
+func (s *scene) waiting() []string {
 	s.Helper()
-	var waiting rtkwire.WaitingRoom
-	var here rtkwire.RoomPeers
-	s.must(host.Request(s.ctx, protocol.GetWaitingRoomRequests, nil, &waiting))
-	s.must(host.Request(s.ctx, protocol.GetRoomPeersInfo, nil, &here))
-	var all []string
-	for _, p := range waiting.GetRequests() {
-		all = append(all, "waits "+p.GetPeerId())
+	var list rtkwire.WaitingRoom
+	s.must(s.bob.Request(s.ctx, protocol.GetWaitingRoomRequests, nil, &list))
+	var ids []string
+	for _, p := range list.GetRequests() {
+		ids = append(ids, p.GetPeerId())
 	}
-	for _, p := range here.GetPeers() {
-		all = append(all, "here "+p.GetPeerId())
-	}
-	slices.Sort(all)
-	return all
+	return ids
 }
 
 // fence waits until everything that was said before has reached a peer, and
-// tells how many frames it has got.
-func (s *scene) fence(p *peer.Peer) int {
+// tells who is there and how many frames it has got.
+func (s *scene) fence(p *peer.Peer) (here []string, frames int) {
 	s.Helper()
-	s.must(p.Request(s.ctx, protocol.GetRoomPeersInfo, nil, nil))
-	return len(p.Frames())
+	var list rtkwire.RoomPeers
+	s.must(p.Request(s.ctx, protocol.GetRoomPeersInfo, nil, &list))
+	for _, p := range list.GetPeers() {
+		here = append(here, p.GetPeerId())
+	}
+	slices.Sort(here)
+	return here, len(p.Frames())
 }
 
 // unanswered are the events that may be without an answer.
