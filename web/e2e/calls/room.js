@@ -140,6 +140,7 @@ export const room = {
     try {
       const host = await side.join('Host', { preset: 'group_call_host' });
       const [one, two] = await side.joinAll('One', 'Two');
+      for (const each of [one, two]) each.overlooks('closed'); // of media that the SDK was still setting up
       await host.call('participants.kickAll');
       for (const each of [one, two]) await each.sees('roomLeft', ({ state }) => state === 'ended');
       await host.call('leave');
