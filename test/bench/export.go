@@ -29,6 +29,8 @@ const (
 	exportTimes  = 3
 	exportMemory = 32 << 20
 	exportDelay  = 2
+
+	exportLine = 125e6 // bytes a second: 1 Gbit/s
 )
 
 // export asks for the file of a long session while others talk.
@@ -139,6 +141,7 @@ func (e *export) round(ctx context.Context, data string) (r exported, err error)
 		return r, fmt.Errorf("running sqlite3: %w", err)
 	}
 	r.theirs = time.Since(began)
+	syscall.Sync() // what sqlite3 leaves to be written is not to delay others later
 	r.theirCPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	before, err := p.holds()
 	if err != nil {
@@ -163,8 +166,7 @@ func (e *export) round(ctx context.Context, data string) (r exported, err error)
 	})
 	r.busy, err = e.talk(ctx, crowd, heard, func() error {
 		began := time.Now()
-		defer func() { r.ours = time.Since(began) }()
-		return e.fetch(ctx, link)
+		return e.fetch(ctx, link, func() { r.ours = time.Since(began) })
 	})
 	stop()
 	watching.Wait()
@@ -251,8 +253,9 @@ func (e *export) link(ctx context.Context, address string) (string, error) {
 	return u.String(), nil
 }
 
-// fetch downloads the file, and wants all of it.
-func (e *export) fetch(ctx context.Context, link string) error {
+// fetch downloads the file, and wants all of it. The first byte comes when the
+// file is made; the others are taken as fast as a line of exportLine carries them.
+func (e *export) fetch(ctx context.Context, link string, made func()) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, link, nil)
 	if err != nil {
 		return err
@@ -262,12 +265,18 @@ func (e *export) fetch(ctx context.Context, link string) error {
 		return err
 	}
 	defer answer.Body.Close()
-	file, err := os.Create(filepath.Join(e.dir, "ours.csv"))
-	if err != nil {
-		return err
+	made()
+	var n int64
+	for began := time.Now(); err == nil; {
+		var some int64
+		some, err = io.CopyN(io.Discard, answer.Body, 64<<10)
+		n += some
+		ahead := time.Duration(float64(n)/exportLine*float64(time.Second)) - time.Since(began)
+		if ahead > time.Millisecond {
+			err = errors.Join(err, pause(ctx, ahead))
+		}
 	}
-	n, err := io.Copy(file, answer.Body)
-	if err := errors.Join(err, file.Close()); err != nil {
+	if !errors.Is(err, io.EOF) {
 		return err
 	}
 	theirs, err := os.Stat(filepath.Join(e.dir, "theirs.csv"))

@@ -29,8 +29,11 @@ type file interface {
 // createTemp makes a new file in dir with mode 0600.
 func (d device) createTemp(dir string) (file, error) {
 	f, err := os.CreateTemp(dir, "put-*")
-	if err != nil || d.wrapFile == nil {
-		return f, err
+	if err != nil {
+		return nil, err
+	}
+	if d.wrapFile == nil {
+		return tempFile{f}, nil
 	}
 	return d.wrapFile(f), nil
 }

@@ -138,7 +138,7 @@ func (s *Store) put(ctx context.Context, key string, r io.Reader, limit int64) (
 			os.Remove(f.Name())
 		}
 	}()
-	info, err := fill(ctx, f, r, limit)
+	info, err := fill(ctx, pace(f), r, limit)
 	if err != nil {
 		return blob.Info{}, err
 	}

@@ -220,7 +220,7 @@ func putOnFaultyDisk(t *testing.T, disk device, want error) {
 	put(t, sound, "taken", "earlier")
 	faulty := openStore(t, dir, disk)
 	for _, key := range []string{"free", "taken"} {
-		content := bytes.NewReader(make([]byte, 200_000))
+		content := bytes.NewReader(make([]byte, 3*step))
 		if _, err := faulty.Put(t.Context(), key, content, 1<<20); !errors.Is(err, want) {
 			t.Errorf("Put where the key is %s: %v, want %v", key, err, want)
 		}
@@ -240,7 +240,7 @@ func TestFullDisk(t *testing.T) {
 	quota := &fs.PathError{Op: "sync", Path: "put", Err: syscall.EDQUOT}
 	for name, wrap := range map[string]func(*os.File) file{
 		"at once":           func(f *os.File) file { return &faultyFile{File: f} },
-		"half-way":          func(f *os.File) file { return &faultyFile{File: f, room: 100_000} },
+		"half-way":          func(f *os.File) file { return &faultyFile{File: f, room: step} },
 		"when it is synced": func(f *os.File) file { return &faultyFile{File: f, room: 1 << 20, syncErr: syscall.ENOSPC} },
 		"when it is closed": func(f *os.File) file { return &faultyFile{File: f, room: 1 << 20, closeErr: syscall.ENOSPC} },
 		"by quota":          func(f *os.File) file { return &faultyFile{File: f, room: 1 << 20, syncErr: quota} },

@@ -32,6 +32,17 @@ func TestEveryFieldComesBackAsItWasSaid(t *testing.T) {
 	}
 }
 
+func TestTimesAreWrittenToTheMillisecond(t *testing.T) {
+	for ms, want := range map[int64]string{
+		0: "1970-01-01T00:00:00.000Z", 7: "1970-01-01T00:00:00.007Z", 1780480800123: "2026-06-03T10:00:00.123Z",
+		1780480799999: "2026-06-03T09:59:59.999Z", -1: "1969-12-31T23:59:59.999Z", 253402300799999: "9999-12-31T23:59:59.999Z",
+	} {
+		if got := string(appendTime(nil, ms)); got != want {
+			t.Errorf("%d is written as %s, want %s", ms, got, want)
+		}
+	}
+}
+
 func FuzzFields(f *testing.F) {
 	for _, text := range texts {
 		f.Add(text)

@@ -9,13 +9,11 @@
 package export
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,7 +72,7 @@ type Dump struct {
 type Source interface {
 	// SessionMessages gives each the public messages of a session as they stand,
 	// in order, from those after a seq on, without deleted ones; it looks at no
-	// more than limit entries. It gives the seq to go on after, 0 at the end. One
+	// more than limit entries. A message is lent until each returns. It gives the seq to go on after, 0 at the end. One
 	// that is damaged on disk is an error.
 	SessionMessages(ctx context.Context, id chat.SessionID, after uint64, limit int, each func(*chat.Message) error) (next uint64, err error)
 }
@@ -131,9 +129,10 @@ const (
 	// keptFor is how long a file that nothing has changed is given out: the
 	// links to files in it grow old.
 	keptFor = 24 * time.Hour
-	// page is how many messages are read at once. A longer read would keep the
-	// database from tidying up.
-	page = 2000
+	// page is how many messages are read at once. While a longer read lasts, the
+	// log of the database would grow, and each message that is stored would pay
+	// for the attempt to shorten it.
+	page = 500
 	// maxSize bounds a file, in bytes.
 	maxSize = 64 << 30
 	// parallel is how many files are made at the same time.
@@ -188,38 +187,54 @@ func New(config Config) *Service {
 	return &Service{Config: config, slots: make(chan struct{}, parallel), locks: make(map[making]*lock)}
 }
 
-// yieldAfter is after how many messages a file that is being made lets others go
-// first: a long one would keep a processor for the whole of the scheduler's slice,
-// again and again, while somebody waits to hear that a message is stored.
-const yieldAfter = 32
+// reader gives what was said in a session so far as a file. It reads no further
+// ahead than a page, in the goroutine of who reads it.
+type reader struct {
+	ctx     context.Context //nolint:containedctx // of the one read that this is
+	from    Source
+	session chat.SessionID
+	format  Format
+	render  func(chat.MeetingID, chat.Content) string
 
-// Write writes what was said in a session so far.
-func Write(ctx context.Context, w io.Writer, from Source, id chat.SessionID, format Format, render func(chat.MeetingID, chat.Content) string) error {
-	out := bufio.NewWriterSize(w, 64<<10)
-	_, _ = out.WriteString(Header) // an error stays until Flush
-	var line []byte
-	rows := 0
-	each := func(m *chat.Message) error {
-		if rows++; rows%yieldAfter == 0 {
-			runtime.Gosched()
+	buf   []byte // what was made, from off on not yet read
+	off   int
+	after uint64
+	ended bool
+}
+
+func newReader(ctx context.Context, from Source, id chat.SessionID, format Format, render func(chat.MeetingID, chat.Content) string) *reader {
+	return &reader{ctx: ctx, from: from, session: id, format: format, render: render, buf: []byte(Header)}
+}
+
+// Read implements io.Reader.
+func (r *reader) Read(p []byte) (int, error) {
+	for r.off == len(r.buf) {
+		if r.ended {
+			return 0, io.EOF
 		}
-		payload := m.Content.Payload
-		if m.Content.Kind != chat.Text {
-			payload = render(m.Meeting, m.Content)
-		}
-		line = format.appendRow(line[:0], m, payload)
-		_, err := out.Write(line)
-		return err
-	}
-	for after, more := uint64(0), true; more; more = after > 0 {
-		var err error
-		if after, err = from.SessionMessages(ctx, id, after, page, each); err != nil {
-			return fmt.Errorf("reading the messages of a session: %w", err)
+		if err := r.more(); err != nil {
+			return 0, fmt.Errorf("reading the messages of a session: %w", err)
 		}
 	}
-	if err := out.Flush(); err != nil {
-		return fmt.Errorf("writing an export: %w", err)
+	n := copy(p, r.buf[r.off:])
+	r.off += n
+	return n, nil
+}
+
+// more makes the lines of the next page.
+func (r *reader) more() (err error) {
+	r.buf, r.off = r.buf[:0], 0
+	r.after, err = r.from.SessionMessages(r.ctx, r.session, r.after, page, r.add)
+	r.ended = r.after == 0
+	return err
+}
+
+func (r *reader) add(m *chat.Message) error {
+	payload := m.Content.Payload
+	if m.Content.Kind != chat.Text {
+		payload = r.render(m.Meeting, m.Content)
 	}
+	r.buf = r.format.appendRow(r.buf, m, payload)
 	return nil
 }
 
@@ -287,14 +302,13 @@ func (s *Service) make(ctx context.Context, session Session, format Format) (Dum
 	if err := s.Store.BeginDump(ctx, d.Key, d.MadeAt); err != nil {
 		return Dump{}, err
 	}
-	r, w := io.Pipe()
-	go func() { w.CloseWithError(Write(ctx, w, s.Store, session.ID, format, s.Render)) }()
-	info, err := s.Blobs.Put(ctx, d.Key, r, maxSize)
-	_ = r.Close() // ends the writer where Put gave up before it
-	if err != nil {
+	if err := lowly(func() error {
+		info, err := s.Blobs.Put(ctx, d.Key, newReader(ctx, s.Store, session.ID, format, s.Render), maxSize)
+		d.Size = info.Size
+		return err
+	}); err != nil {
 		return Dump{}, fmt.Errorf("storing an export: %w", err)
 	}
-	d.Size = info.Size
 	if err := s.Store.KeepDump(ctx, d); err != nil {
 		return Dump{}, err
 	}

@@ -64,26 +64,31 @@ func (db *DB) SessionMessages(ctx context.Context, id chat.SessionID, after uint
 	if from > to {
 		return 0, nil
 	}
-	rows, err := db.query(ctx, `SELECT m.seq, `+packedMessage+` FROM messages m
+	rows, err := db.query(ctx, `SELECT `+packedMessage+` FROM messages m
 		WHERE m.meeting = ? AND m.seq >= ? AND m.seq <= ? ORDER BY m.seq`, s.no, from, to)
 	if err != nil {
 		return 0, classify(err)
 	}
 	defer rows.Close()
+	var ( // once for all rows: each would be memory of its own
+		packed sql.NullString // NULL where a column is, which none may be
+		r      messageRow
+		m      chat.Message
+		last   = from - 1
+	)
 	for rows.Next() {
-		var seq int64
-		var packed sql.NullString // NULL where a column is, which none may be
-		if err := rows.Scan(&seq, &packed); err != nil {
+		if err := rows.Scan(&packed); err != nil {
 			return 0, classify(err)
 		}
-		var r messageRow
+		r.meeting = s.no
 		if !r.unpack(packed.String) || !r.intact() {
-			return 0, db.found(s.no, seq)
+			return 0, db.foundAfter(ctx, s.no, last)
 		}
+		last = r.seq
 		if r.pub == 0 || r.deletedAt != 0 || r.session != string(id) {
 			continue
 		}
-		m := r.message(s.meeting)
+		m = r.message(s.meeting)
 		if err := each(&m); err != nil {
 			return 0, err
 		}
@@ -95,6 +100,15 @@ func (db *DB) SessionMessages(ctx context.Context, id chat.SessionID, after uint
 		return 0, nil
 	}
 	return uint64(to), nil
+}
+
+// foundAfter is found for the first message after a seq.
+func (db *DB) foundAfter(ctx context.Context, meeting, last int64) error {
+	var seq int64
+	if err := db.queryRow(ctx, `SELECT seq FROM messages WHERE meeting = ? AND seq > ? ORDER BY seq LIMIT 1`, []any{meeting, last}, &seq); err != nil {
+		return classify(err)
+	}
+	return db.found(meeting, seq)
 }
 
 // HasPublic implements export.Store.
