@@ -37,6 +37,7 @@ type cli struct {
 	Restore restoreCommand `cmd:"" help:"Make a data directory of a backup."`
 	Verify  verifyCommand  `cmd:"" help:"Check a data directory or a backup to the last byte."`
 	Health  healthCommand  `cmd:"" help:"Ask a server whether it is ready."`
+	Bench   benchCommand   `cmd:"" help:"Measure what this machine can do: a server under load, by clients on the same machine."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

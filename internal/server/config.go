@@ -44,6 +44,9 @@ type Config struct {
 	// negative rate means without limit.
 	MessageRate  float64
 	MessageBurst int
+	// LiftPeerRates lets each peer send as fast as it can, which is for
+	// benchmarks alone.
+	LiftPeerRates bool
 	// WebhookAllow lists networks that webhooks may be delivered to besides the
 	// public Internet, such as that of your own receivers. Default: none.
 	WebhookAllow []netip.Prefix

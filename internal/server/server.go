@@ -135,7 +135,7 @@ func (s *Server) build(ctx context.Context) error {
 		Tokens: s.Tokens, Directory: s.Directory, Hub: s.hub, Journal: s.journal, Sessions: s.Sessions,
 		Stores: kv.Stores{Engine: s.store, Observe: s.hub.ObserveStores, Logger: c.Logger},
 		Codec:  codec, Parse: s.parse, ICE: s.ice, Now: c.Now, Logger: c.Logger,
-		Faults: s.observed.faults, Limits: s.observed.limits,
+		Faults: s.observed.faults, Limits: s.observed.limits, LiftRates: c.LiftPeerRates,
 	})
 	s.Directory.Watch(s.sockets)
 	s.handler, err = s.routes()

@@ -101,10 +101,13 @@ var table = []row{
 	}},
 	{5, "internal/dev", []string{"internal/chat", "internal/auth", "internal/directory", "internal/server", "web"}},
 	{5, "", []string{"internal/server"}},
+	{5, "internal/bench", []string{
+		"protocol/...", "internal/auth", "internal/chat", "internal/directory", "internal/journal", "internal/session", "internal/server", "internal/store/sqlite",
+	}},
 
 	// 6: the binary is a thin shell.
 	{6, "cmd/parley", []string{
-		"", "internal/chat", "internal/auth", "internal/backup", "internal/edge/gate", "internal/server", "internal/dev", "internal/localca", "web",
+		"", "internal/chat", "internal/auth", "internal/backup", "internal/bench", "internal/edge/gate", "internal/server", "internal/dev", "internal/localca", "web",
 	}},
 
 	// Contracts come with their suites, which know contracts alone. Only tests
@@ -123,7 +126,7 @@ var table = []row{
 	{7, "test/hostile", []string{"protocol/...", "test/raw"}},
 	{8, "test/hostile/cmd", []string{"test/hostile"}},
 	{7, "test/bench", []string{
-		"protocol/...", "internal/chat", "internal/auth", "internal/directory", "internal/journal", "internal/session",
+		"protocol/...", "internal/bench", "internal/chat", "internal/auth", "internal/directory", "internal/journal", "internal/session",
 		"internal/server", "internal/store/sqlite",
 	}},
 	{7, "test/slow", []string{"test/logs", "test/peer"}},

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/parley-chat/parley/internal/bench"
 	"github.com/parley-chat/parley/internal/store/sqlite"
 	"github.com/parley-chat/parley/protocol"
 	"github.com/parley-chat/parley/protocol/rtkwire"
@@ -39,7 +40,7 @@ type export struct {
 	messages, speakers, rounds int
 
 	dir      string
-	meetings []meeting // the first has the messages
+	meetings []bench.Meeting // the first has the messages
 	token    string
 	session  string
 	app      string
@@ -51,11 +52,11 @@ func (e *export) run(ctx context.Context) (err error) {
 	}
 	defer os.RemoveAll(e.dir)
 	data := filepath.Join(e.dir, "data")
-	if e.meetings, err = setUp(ctx, data, 1+e.speakers, 1); err != nil {
+	if e.meetings, err = bench.SetUp(ctx, data, 1+e.speakers, 1); err != nil {
 		return err
 	}
 	began := time.Now()
-	if err := fill(ctx, data, e.meetings[:1], e.messages); err != nil {
+	if err := bench.Fill(ctx, data, e.meetings[:1], e.messages); err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintf(e.out, "%d messages stored in %.1f s\n", e.messages, time.Since(began).Seconds())
@@ -72,11 +73,11 @@ func (e *export) run(ctx context.Context) (err error) {
 		ours, theirs, idle, busy = append(ours, r.ours), append(theirs, r.theirs), append(idle, r.idle), append(busy, r.busy)
 		ratios, grown = append(ratios, r.ours.Seconds()/r.theirs.Seconds()), append(grown, float64(r.grown)/(1<<20))
 		_, _ = fmt.Fprintf(e.out, "file in %.2f s (%.2f CPU s), sqlite3 -csv in %.2f s (%.2f CPU s); memory +%.1f MiB; acknowledged p99 %.2f ms idle, %.2f ms meanwhile; log of the database at most %.1f MiB\n",
-			r.ours.Seconds(), r.cpu.Seconds(), r.theirs.Seconds(), r.theirCPU.Seconds(), float64(r.grown)/(1<<20), milliseconds(r.idle), milliseconds(r.busy), float64(r.wal)/(1<<20))
+			r.ours.Seconds(), r.cpu.Seconds(), r.theirs.Seconds(), r.theirCPU.Seconds(), float64(r.grown)/(1<<20), bench.Milliseconds(r.idle), bench.Milliseconds(r.busy), float64(r.wal)/(1<<20))
 	}
 	_, _ = fmt.Fprintf(e.out, "medians of %d: %.2f s against %.2f s (x %.2f), memory +%.1f MiB, p99 %.2f ms against %.2f ms\n", e.rounds,
-		median(ours).Seconds(), median(theirs).Seconds(), median(ratios), median(grown), milliseconds(median(busy)), milliseconds(median(idle)))
-	if median(ratios) > exportTimes || median(grown) > exportMemory>>20 || median(busy) > exportDelay*median(idle) {
+		bench.Median(ours).Seconds(), bench.Median(theirs).Seconds(), bench.Median(ratios), bench.Median(grown), bench.Milliseconds(bench.Median(busy)), bench.Milliseconds(bench.Median(idle)))
+	if bench.Median(ratios) > exportTimes || bench.Median(grown) > exportMemory>>20 || bench.Median(busy) > exportDelay*bench.Median(idle) {
 		return fmt.Errorf("%w: at most %d times sqlite3, %d MiB, and %d times the idle p99", errMissed, exportTimes, exportMemory>>20, exportDelay)
 	}
 	return nil
@@ -113,28 +114,28 @@ func (e *export) round(ctx context.Context, data string) (r exported, err error)
 	if _, err := e.sqlite(ctx, data, `DELETE FROM dumps`); err != nil {
 		return r, err
 	}
-	p, err := start(ctx, data)
+	p, err := bench.Start(ctx, "serve", data)
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, p.end(syscall.SIGTERM)) }()
-	crowd, heard, err := e.crowd(ctx, p.address)
+	defer func() { err = errors.Join(err, p.End(syscall.SIGTERM)) }()
+	crowd, heard, err := e.crowd(ctx, p.Address)
 	for _, c := range crowd {
-		defer c.cut()
+		defer c.Cut()
 	}
 	if err != nil {
 		return r, err
 	}
-	link, err := e.link(ctx, p.address)
+	link, err := e.link(ctx, p.Address)
 	if err != nil {
 		return r, err
 	}
-	if r.idle, err = e.talk(ctx, crowd, heard, func() error { return pause(ctx, 3*time.Second) }); err != nil {
+	if r.idle, err = e.talk(ctx, crowd, heard, func() error { return bench.Pause(ctx, 3*time.Second) }); err != nil {
 		return r, err
 	}
 	began := time.Now()
 	cmd := exec.CommandContext(ctx, "sh", "-c", `exec sqlite3 -readonly -csv "$1" "$2" > "$3"`, "sh", sqlite.DatabasePath(data),
-		`SELECT m.id, m.author, m.session, g.id, m.display_name, m.pinned, m.edited_at > 0, m.kind, m.payload, m.at FROM messages m JOIN meetings g ON g.no = m.meeting
+		`SELECT m.ID, m.author, m.session, g.id, m.display_name, m.pinned, m.edited_at > 0, m.kind, m.payload, m.at FROM messages m JOIN meetings g ON g.no = m.meeting
 		WHERE m.meeting = (SELECT meeting FROM sessions WHERE id = '`+e.session+`') AND m.session = '`+e.session+`' AND m.pub > 0 AND m.deleted_at = 0 ORDER BY m.seq`,
 		filepath.Join(e.dir, "theirs.csv"))
 	if err := cmd.Run(); err != nil {
@@ -143,11 +144,11 @@ func (e *export) round(ctx context.Context, data string) (r exported, err error)
 	r.theirs = time.Since(began)
 	syscall.Sync() // what sqlite3 leaves to be written is not to delay others later
 	r.theirCPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	before, err := p.holds()
+	before, err := p.Holds()
 	if err != nil {
 		return r, err
 	}
-	cpu, err := p.cpu()
+	cpu, err := p.CPU()
 	if err != nil {
 		return r, err
 	}
@@ -155,8 +156,8 @@ func (e *export) round(ctx context.Context, data string) (r exported, err error)
 	var most, wal int
 	var watching sync.WaitGroup
 	watching.Go(func() {
-		for pause(watch, 10*time.Millisecond) == nil {
-			if now, err := p.holds(); err == nil {
+		for bench.Pause(watch, 10*time.Millisecond) == nil {
+			if now, err := p.Holds(); err == nil {
 				most = max(most, now)
 			}
 			if info, err := os.Stat(sqlite.DatabasePath(data) + "-wal"); err == nil {
@@ -170,24 +171,24 @@ func (e *export) round(ctx context.Context, data string) (r exported, err error)
 	})
 	stop()
 	watching.Wait()
-	after, cpuErr := p.cpu()
+	after, cpuErr := p.CPU()
 	r.cpu, r.grown, r.wal = after-cpu, most-before, wal
 	return r, errors.Join(err, cpuErr)
 }
 
 // crowd joins one speaker in each meeting but the first.
-func (e *export) crowd(ctx context.Context, address string) (crowd []*client, heard *ears, err error) {
+func (e *export) crowd(ctx context.Context, address string) (crowd []*bench.Client, heard *ears, err error) {
 	heard = new(ears)
 	for _, m := range e.meetings[1:] {
-		c, err := dial(ctx, address, m, m.people[0], newID())
+		c, err := bench.Dial(ctx, address, m, m.People[0], bench.NewID())
 		if err != nil {
 			return crowd, heard, err
 		}
 		crowd = append(crowd, c)
-		if _, err := c.join(); err != nil {
+		if _, err := c.Join(); err != nil {
 			return crowd, heard, err
 		}
-		go c.listen(heard.hear, 4<<10)
+		go c.Listen(heard.hear, 4<<10)
 	}
 	return crowd, heard, nil
 }
@@ -195,7 +196,7 @@ func (e *export) crowd(ctx context.Context, address string) (crowd []*client, he
 // talk has everybody talk, each at the rate it may, until during is over, and
 // gives the p99 of the time until a speaker hears itself, which says that the
 // message is stored.
-func (e *export) talk(ctx context.Context, crowd []*client, heard *ears, during func() error) (time.Duration, error) {
+func (e *export) talk(ctx context.Context, crowd []*bench.Client, heard *ears, during func() error) (time.Duration, error) {
 	heard.mu.Lock()
 	heard.delays = nil
 	heard.mu.Unlock()
@@ -217,7 +218,7 @@ func (e *export) talk(ctx context.Context, crowd []*client, heard *ears, during 
 		case <-tick.C:
 			sent++
 			text := stamp + strconv.FormatInt(time.Now().UnixNano(), 10) + " "
-			if err := crowd[n%len(crowd)].request(protocol.SendMessageToRoom, &rtkwire.SendToRoom{Payload: text}); err != nil {
+			if err := crowd[n%len(crowd)].Request(protocol.SendMessageToRoom, &rtkwire.SendToRoom{Payload: text}); err != nil {
 				return 0, err
 			}
 		}
@@ -273,7 +274,7 @@ func (e *export) fetch(ctx context.Context, link string, made func()) error {
 		n += some
 		ahead := time.Duration(float64(n)/exportLine*float64(time.Second)) - time.Since(began)
 		if ahead > time.Millisecond {
-			err = errors.Join(err, pause(ctx, ahead))
+			err = errors.Join(err, bench.Pause(ctx, ahead))
 		}
 	}
 	if !errors.Is(err, io.EOF) {

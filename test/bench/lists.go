@@ -16,6 +16,7 @@ import (
 	_ "modernc.org/sqlite" // fills the store
 
 	"github.com/parley-chat/parley/internal/auth"
+	"github.com/parley-chat/parley/internal/bench"
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/server"
 	"github.com/parley-chat/parley/internal/store/sqlite"
@@ -39,7 +40,7 @@ type office struct {
 // addKey makes a key that may read what an app has.
 func addKey(ctx context.Context, dir, app string) (token string, err error) {
 	s, err := server.New(ctx, server.Config{
-		Dir: dir, PublicURL: publicURL, ICEAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),
+		Dir: dir, PublicURL: bench.PublicURL, ICEAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return "", err
@@ -52,7 +53,7 @@ func addKey(ctx context.Context, dir, app string) (token string, err error) {
 // newOffice makes an app with so many keys: each may ask only so much.
 func newOffice(ctx context.Context, dir string, keys int) (o office, err error) {
 	s, err := server.New(ctx, server.Config{
-		Dir: dir, PublicURL: publicURL, ICEAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),
+		Dir: dir, PublicURL: bench.PublicURL, ICEAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return o, err
@@ -104,40 +105,40 @@ func (l *lists) run(ctx context.Context) (err error) {
 		return err
 	}
 	opening := time.Now()
-	p, err := start(ctx, dir)
+	p, err := bench.Start(ctx, "serve", dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.end(syscall.SIGTERM)) }()
-	_, _ = fmt.Fprintf(l.out, "started in %.0f ms\n", milliseconds(time.Since(opening)))
+	defer func() { err = errors.Join(err, p.End(syscall.SIGTERM)) }()
+	_, _ = fmt.Fprintf(l.out, "started in %.0f ms\n", bench.Milliseconds(time.Since(opening)))
 	middles, nineties, work := make([][]time.Duration, len(asked)), make([][]time.Duration, len(asked)), make([]time.Duration, len(asked))
 	for range l.rounds {
 		for i, path := range asked {
-			before, err := p.cpu()
+			before, err := p.CPU()
 			if err != nil {
 				return err
 			}
-			took, err := l.ask(ctx, "http://"+p.address+"/client/v4/accounts/"+account+"/realtime/kit/"+string(o.app)+path, o.tokens[i])
+			took, err := l.ask(ctx, "http://"+p.Address+"/client/v4/accounts/"+account+"/realtime/kit/"+string(o.app)+path, o.tokens[i])
 			if err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}
-			after, err := p.cpu()
+			after, err := p.CPU()
 			if err != nil {
 				return err
 			}
 			work[i] += after - before
-			middles[i], nineties[i] = append(middles[i], percentile(took, 50)), append(nineties[i], percentile(took, 99))
+			middles[i], nineties[i] = append(middles[i], bench.Percentile(took, 50)), append(nineties[i], bench.Percentile(took, 99))
 		}
 	}
 	missed := 0
 	for i, path := range asked {
-		worst := median(nineties[i])
+		worst := bench.Median(nineties[i])
 		mark := ""
 		if worst > listWithin {
 			mark, missed = " MISSED", missed+1
 		}
 		_, _ = fmt.Fprintf(l.out, "p50 %6.2f ms  p99 %6.2f ms  CPU %5.2f ms  %s%s\n",
-			milliseconds(median(middles[i])), milliseconds(worst), milliseconds(work[i])/float64(l.rounds*l.offers), path, mark)
+			bench.Milliseconds(bench.Median(middles[i])), bench.Milliseconds(worst), bench.Milliseconds(work[i])/float64(l.rounds*l.offers), path, mark)
 	}
 	if missed > 0 {
 		return fmt.Errorf("%w: %d of %d take more than %v", errMissed, missed, len(asked), listWithin)

@@ -5,6 +5,7 @@
 //	go run ./test/bench storm      thousands of clients cut off at once
 //	go run ./test/bench slow       one peer that never reads among many
 //	go run ./test/bench export     the file of a session of a million messages
+//	go run ./test/bench load       what deliveries cost, beside NATS and a bare write
 //	go run ./test/bench lists      first pages of lists of 100,000 and more
 //
 // The server is a process of its own, so that its time and memory are its own
@@ -21,6 +22,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/parley-chat/parley/internal/bench"
 )
 
 func main() {
@@ -38,14 +41,19 @@ var errMissed = errors.New("missed")
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("say restart, storm, slow, lists or export")
+		return errors.New("say restart, storm, slow, load, lists or export")
 	}
 	name, args := args[0], args[1:]
-	if name == "serve" {
-		return serve(ctx, args, os.Stdin, out)
-	}
-	if err := manyFiles(); err != nil {
+	if err := bench.ManyFiles(); err != nil {
 		return err
+	}
+	switch name { // the processes that are measured
+	case "serve":
+		return bench.Serve(ctx, args, os.Stdin, out)
+	case "floor":
+		return serveFloor(ctx, out)
+	case "nats":
+		return serveNATS(ctx, out)
 	}
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	switch name {
@@ -81,6 +89,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return err
 		}
 		return s.run(ctx)
+	case "load":
+		c := compare{out: out}
+		flags.StringVar(&c.only, "only", "", "name of one load; default: all of them")
+		flags.IntVar(&c.rounds, "rounds", 5, "rounds; the medians count")
+		flags.Float64Var(&c.scale, "scale", 1, "so many times as many messages")
+		if err := flags.Parse(args); err != nil {
+			return err
+		}
+		return c.run(ctx)
 	case "export":
 		e := export{out: out}
 		flags.IntVar(&e.messages, "messages", 1_000_000, "messages of the session")
@@ -102,18 +119,4 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return l.run(ctx)
 	}
 	return fmt.Errorf("there is no %s", name)
-}
-
-// manyFiles lets this process, and those it starts, have as many connections as
-// the system allows.
-func manyFiles() error {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return fmt.Errorf("reading the limit of files: %w", err)
-	}
-	limit.Cur = limit.Max
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return fmt.Errorf("raising the limit of files: %w", err)
-	}
-	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/parley-chat/parley/internal/bench"
 )
 
 // The figure: the time from the end of one server to the first join accepted by
@@ -47,12 +49,12 @@ func (r *restart) run(ctx context.Context) error {
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("building the server: %w", err)
 	}
-	meetings, err := setUp(ctx, r.dir, r.meetings, r.people)
+	meetings, err := bench.SetUp(ctx, r.dir, r.meetings, r.people)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	if err := fill(ctx, r.dir, meetings, r.messages/r.meetings); err != nil {
+	if err := bench.Fill(ctx, r.dir, meetings, r.messages/r.meetings); err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintf(r.out, "%d messages stored in %.1f s\n", r.messages, time.Since(began).Seconds())
@@ -67,7 +69,7 @@ func (r *restart) run(ctx context.Context) error {
 	return nil
 }
 
-func (r *restart) figure(ctx context.Context, meetings []meeting, signal syscall.Signal) error {
+func (r *restart) figure(ctx context.Context, meetings []bench.Meeting, signal syscall.Signal) error {
 	var took []time.Duration
 	for range r.rounds {
 		one, err := r.round(ctx, meetings, signal)
@@ -77,7 +79,7 @@ func (r *restart) figure(ctx context.Context, meetings []meeting, signal syscall
 		took = append(took, one)
 	}
 	_, _ = fmt.Fprintf(r.out, "of %d, at most %.0f ms after %v, half of them within %.0f ms\n",
-		r.rounds, milliseconds(slices.Max(took)), signal, milliseconds(median(took)))
+		r.rounds, bench.Milliseconds(slices.Max(took)), signal, bench.Milliseconds(bench.Median(took)))
 	if slices.Max(took) > firstJoinWithin {
 		return fmt.Errorf("%w: the first join is to be accepted in %v", errMissed, firstJoinWithin)
 	}
@@ -86,14 +88,14 @@ func (r *restart) figure(ctx context.Context, meetings []meeting, signal syscall
 
 // serve starts the real server.
 func (r *restart) serve(ctx context.Context) (*exec.Cmd, error) {
-	cmd := exec.CommandContext(ctx, r.binary, "serve", "--data", r.dir, "--public-url", publicURL,
+	cmd := exec.CommandContext(ctx, r.binary, "serve", "--data", r.dir, "--public-url", bench.PublicURL,
 		"--listen", r.address, "--ice-addr", "127.0.0.1:0", "--message-rate=-1", "--log-level=error")
 	cmd.Stderr = os.Stderr
 	return cmd, cmd.Start()
 }
 
 // round loads a server, ends it, starts it again, and times the first join.
-func (r *restart) round(ctx context.Context, meetings []meeting, signal syscall.Signal) (time.Duration, error) {
+func (r *restart) round(ctx context.Context, meetings []bench.Meeting, signal syscall.Signal) (time.Duration, error) {
 	cmd, err := r.serve(ctx)
 	if err != nil {
 		return 0, err
@@ -110,7 +112,7 @@ func (r *restart) round(ctx context.Context, meetings []meeting, signal syscall.
 	defer load.done.Wait()
 	defer stop()
 	said := load.said()
-	if err := pause(ctx, loadFor); err != nil {
+	if err := bench.Pause(ctx, loadFor); err != nil {
 		return 0, err
 	}
 	said = load.said() - said
@@ -133,7 +135,7 @@ func (r *restart) round(ctx context.Context, meetings []meeting, signal syscall.
 	}
 	took := time.Since(began)
 	_, _ = fmt.Fprintf(r.out, "%d peers, %d messages a second: %v after %.0f ms, the first join is accepted after %.0f ms\n",
-		r.meetings*r.people, said*int64(time.Second)/int64(loadFor), signal, milliseconds(ended), milliseconds(took))
+		r.meetings*r.people, said*int64(time.Second)/int64(loadFor), signal, bench.Milliseconds(ended), bench.Milliseconds(took))
 	stop()
 	load.done.Wait()
 	_ = cmd.Process.Signal(syscall.SIGTERM)
@@ -155,20 +157,20 @@ func (l *load) said() (n int64) {
 }
 
 // load brings everybody in, until ctx or the server ends.
-func (r *restart) load(ctx context.Context, meetings []meeting) (*load, error) {
+func (r *restart) load(ctx context.Context, meetings []bench.Meeting) (*load, error) {
 	l := &load{talkers: make([]*visitor, len(meetings))}
 	entering, entered := errgroup.WithContext(ctx)
 	entering.SetLimit(64)
 	for i, m := range meetings {
-		for k, p := range m.people {
-			v := &visitor{meeting: m, person: p, peer: newID()}
+		for k, p := range m.People {
+			v := &visitor{meeting: m, person: p, peer: bench.NewID()}
 			if k == 0 {
 				l.talkers[i] = v
 			}
 			entering.Go(func() error {
 				_, err := v.try(entered, r.address)
 				if err == nil && k > 0 {
-					context.AfterFunc(ctx, v.conn.cut)
+					context.AfterFunc(ctx, v.conn.Cut)
 				}
 				return err
 			})
@@ -184,16 +186,16 @@ func (r *restart) load(ctx context.Context, meetings []meeting) (*load, error) {
 }
 
 // firstJoin tries until somebody has joined.
-func (r *restart) firstJoin(ctx context.Context, m meeting) error {
+func (r *restart) firstJoin(ctx context.Context, m bench.Meeting) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	v := &visitor{meeting: m, person: m.people[1], peer: newID()}
+	v := &visitor{meeting: m, person: m.People[1], peer: bench.NewID()}
 	for {
 		if _, err := v.try(ctx, r.address); err == nil {
-			v.conn.cut()
+			v.conn.Cut()
 			return nil
 		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
+		if err := bench.Pause(ctx, 20*time.Millisecond); err != nil {
 			return fmt.Errorf("nobody could join: %w", err)
 		}
 	}

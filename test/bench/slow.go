@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/parley-chat/parley/internal/bench"
 	"github.com/parley-chat/parley/protocol"
 	"github.com/parley-chat/parley/protocol/rtkwire"
 )
@@ -62,7 +63,7 @@ func (s *slow) run(ctx context.Context) error {
 		with, without = append(with, r.with), append(without, r.without)
 		ratios, costs = append(ratios, float64(r.with)/float64(r.without)), append(costs, r.cost)
 		_, _ = fmt.Fprintf(s.out, "p99 %.2f ms without, %.2f ms with a peer that never reads (%+.1f %%); it costs %d KiB\n",
-			milliseconds(r.without), milliseconds(r.with), 100*(ratios[n]-1), r.cost>>10)
+			bench.Milliseconds(r.without), bench.Milliseconds(r.with), 100*(ratios[n]-1), r.cost>>10)
 	}
 	later, err := s.round(ctx, 0, talk{
 		rate: watchRate, messages: int(s.after.Seconds() * watchRate), text: watchText, samples: int(s.after / (5 * time.Second)),
@@ -71,8 +72,8 @@ func (s *slow) run(ctx context.Context) error {
 		return err
 	}
 	_, _ = fmt.Fprintf(s.out, "median of %d: p99 %.2f ms without, %.2f ms with (%+.1f %%); cost %d KiB, and %d KiB at most in the %v until it is forgotten\n",
-		s.rounds, milliseconds(median(without)), milliseconds(median(with)), 100*(median(ratios)-1), median(costs)>>10, later.cost>>10, s.after)
-	if max(median(costs), later.cost) > slowCosts || median(ratios) > slowDelay {
+		s.rounds, bench.Milliseconds(bench.Median(without)), bench.Milliseconds(bench.Median(with)), 100*(bench.Median(ratios)-1), bench.Median(costs)>>10, later.cost>>10, s.after)
+	if max(bench.Median(costs), later.cost) > slowCosts || bench.Median(ratios) > slowDelay {
 		return fmt.Errorf("%w: it may cost %d KiB, and others 10 %% of their p99", errMissed, slowCosts>>10)
 	}
 	return nil
@@ -115,9 +116,9 @@ func (s *slow) round(ctx context.Context, deaf int, t talk) (result outcome, err
 
 // stage is a server with a meeting in it.
 type stage struct {
-	server   *process
+	server   *bench.Process
 	crowd    []*visitor
-	deaf     *client // nil where everybody reads
+	deaf     *bench.Client // nil where everybody reads
 	speakers []*visitor
 	heard    ears
 }
@@ -125,32 +126,32 @@ type stage struct {
 // open starts a server and brings everybody in. The first of them does not read,
 // or is not counted among those who do.
 func open(ctx context.Context, dir string, people int, deaf bool) (*stage, error) {
-	made, err := setUp(ctx, dir, 1, people)
+	made, err := bench.SetUp(ctx, dir, 1, people)
 	if err != nil {
 		return nil, err
 	}
 	m := made[0]
-	server, err := start(ctx, dir)
+	server, err := bench.Start(ctx, "serve", dir)
 	if err != nil {
 		return nil, err
 	}
 	s := &stage{server: server}
-	for i, p := range m.people {
-		v := &visitor{meeting: m, person: p, peer: newID()}
-		if v.conn, err = dial(ctx, server.address, m, p, v.peer); err != nil {
+	for i, p := range m.People {
+		v := &visitor{meeting: m, person: p, peer: bench.NewID()}
+		if v.conn, err = bench.Dial(ctx, server.Address, m, p, v.peer); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
 		s.crowd = append(s.crowd, v)
-		if _, err := v.conn.join(); err != nil {
+		if _, err := v.conn.Join(); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
 		switch {
 		case i > 0:
-			go v.conn.listen(s.heard.hear, 4<<10)
+			go v.conn.Listen(s.heard.hear, 4<<10)
 		case deaf:
 			s.deaf = v.conn
 		default:
-			go v.conn.listen(func(frame) {}, headBytes)
+			go v.conn.Listen(func(bench.Frame) {}, bench.HeadBytes)
 		}
 	}
 	s.speakers = s.crowd[1:]
@@ -159,16 +160,16 @@ func open(ctx context.Context, dir string, people int, deaf bool) (*stage, error
 
 func (s *stage) close() error {
 	for _, v := range s.crowd {
-		v.conn.cut()
+		v.conn.Cut()
 	}
-	return s.server.end(syscall.SIGTERM)
+	return s.server.End(syscall.SIGTERM)
 }
 
 // say has one of the others say something.
 func (s *stage) say(n int, padding string) error {
 	text := fmt.Sprintf("%s%d %s", stamp, time.Now().UnixNano(), padding)
 	speaker := s.speakers[n%len(s.speakers)].conn // each may say only so much
-	return speaker.request(protocol.SendMessageToRoom, &rtkwire.SendToRoom{Payload: text})
+	return speaker.Request(protocol.SendMessageToRoom, &rtkwire.SendToRoom{Payload: text})
 }
 
 // speak says in both what there is to say, and gives by how much the server with
@@ -219,7 +220,7 @@ func difference(stages [2]*stage, deaf int) (int, error) {
 	var asking errgroup.Group
 	for i, s := range stages {
 		asking.Go(func() error {
-			r, err := s.server.ask(collect)
+			r, err := s.server.Ask(bench.Collect)
 			held[i] = int(r.Heap)
 			return err
 		})
@@ -227,7 +228,7 @@ func difference(stages [2]*stage, deaf int) (int, error) {
 	if err := asking.Wait(); err != nil {
 		return 0, err
 	}
-	waiting, err := unsent(stages[deaf].deaf.conn)
+	waiting, err := unsent(stages[deaf].deaf.Conn)
 	return held[deaf] + waiting - held[1-deaf], err
 }
 
@@ -240,11 +241,11 @@ type ears struct {
 	delays []time.Duration
 }
 
-func (e *ears) hear(f frame) {
-	if f.event != protocol.SendMessageToRoom {
+func (e *ears) hear(f bench.Frame) {
+	if f.Event != protocol.SendMessageToRoom {
 		return
 	}
-	_, rest, ok := bytes.Cut(f.start, []byte(stamp))
+	_, rest, ok := bytes.Cut(f.Start, []byte(stamp))
 	if !ok {
 		return
 	}
@@ -268,7 +269,7 @@ func (e *ears) count() int {
 func (e *ears) p99() time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return percentile(e.delays, 99)
+	return bench.Percentile(e.delays, 99)
 }
 
 // await waits until so much has been heard.
@@ -276,7 +277,7 @@ func (e *ears) await(ctx context.Context, n int) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for e.count() < n {
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
+		if err := bench.Pause(ctx, 10*time.Millisecond); err != nil {
 			return fmt.Errorf("%d of %d deliveries have come: %w", e.count(), n, err)
 		}
 	}

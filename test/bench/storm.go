@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/parley-chat/parley/internal/bench"
 	"github.com/parley-chat/parley/protocol"
 	"github.com/parley-chat/parley/protocol/rtkwire"
 )
@@ -30,16 +31,16 @@ type storm struct {
 	clients, meetings, history, rounds int
 	wait                               time.Duration
 
-	server *process
+	server *bench.Process
 	crowd  []*visitor
 }
 
 // visitor is somebody who comes back.
 type visitor struct {
-	meeting meeting
-	person  person
+	meeting bench.Meeting
+	person  bench.Person
 	peer    string
-	conn    *client
+	conn    *bench.Client
 	back    time.Duration
 	tries   int
 	said    atomic.Int64 // of its messages, how many were accepted
@@ -51,20 +52,20 @@ func (s *storm) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	meetings, err := setUp(ctx, dir, s.meetings, s.clients/s.meetings)
+	meetings, err := bench.SetUp(ctx, dir, s.meetings, s.clients/s.meetings)
 	if err != nil {
 		return err
 	}
-	if err := fill(ctx, dir, meetings, s.history); err != nil {
+	if err := bench.Fill(ctx, dir, meetings, s.history); err != nil {
 		return err
 	}
-	if s.server, err = start(ctx, dir); err != nil {
+	if s.server, err = bench.Start(ctx, "serve", dir); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.server.end(syscall.SIGTERM)) }()
+	defer func() { err = errors.Join(err, s.server.End(syscall.SIGTERM)) }()
 	for _, m := range meetings {
-		for _, p := range m.people {
-			s.crowd = append(s.crowd, &visitor{meeting: m, person: p, peer: newID()})
+		for _, p := range m.People {
+			s.crowd = append(s.crowd, &visitor{meeting: m, person: p, peer: bench.NewID()})
 		}
 	}
 	if _, err := s.come(ctx, func(*visitor) time.Duration { return rand.N(5 * time.Second) }); err != nil {
@@ -76,8 +77,8 @@ func (s *storm) run(ctx context.Context) (err error) {
 	defer talk.Wait()
 	defer quiet()
 	for _, m := range meetings {
-		v := &visitor{meeting: m, person: m.people[0], peer: newID()}
-		if _, err := v.try(ctx, s.server.address); err != nil {
+		v := &visitor{meeting: m, person: m.People[0], peer: bench.NewID()}
+		if _, err := v.try(ctx, s.server.Address); err != nil {
 			return err
 		}
 		talk.Go(func() { v.talk(talking, time.Second) })
@@ -97,7 +98,7 @@ func (s *storm) figures(ctx context.Context) error {
 		_, _ = fmt.Fprintf(s.out, "%d clients back after %.2f s (half of them after %.2f s, %d tries), %d reads of the store besides up to %d that are made anyhow, %.2f s of CPU, %d MB of histories\n",
 			len(s.crowd), o.took.Seconds(), o.half.Seconds(), o.tries, o.reads, o.chores, o.cpu.Seconds(), o.bytes>>20)
 	}
-	peak, err := s.server.peak()
+	peak, err := s.server.Peak()
 	if err != nil {
 		return err
 	}
@@ -122,25 +123,25 @@ type gale struct {
 // server has let them go and has to read them.
 func (s *storm) round(ctx context.Context) (gale, error) {
 	const quiet = 8 * time.Second
-	first, err := s.server.ask(count)
+	first, err := s.server.Ask(bench.Count)
 	if err != nil {
 		return gale{}, err
 	}
-	if err := pause(ctx, quiet); err != nil {
+	if err := bench.Pause(ctx, quiet); err != nil {
 		return gale{}, err
 	}
-	second, err := s.server.ask(count)
+	second, err := s.server.Ask(bench.Count)
 	if err != nil {
 		return gale{}, err
 	}
 	if err := s.rest(ctx); err != nil {
 		return gale{}, err
 	}
-	before, err := s.server.ask(count)
+	before, err := s.server.Ask(bench.Count)
 	if err != nil {
 		return gale{}, err
 	}
-	cpu, err := s.server.cpu()
+	cpu, err := s.server.CPU()
 	if err != nil {
 		return gale{}, err
 	}
@@ -150,11 +151,11 @@ func (s *storm) round(ctx context.Context) (gale, error) {
 		return gale{}, err
 	}
 	lasted := time.Since(began)
-	after, err := s.server.ask(count)
+	after, err := s.server.Ask(bench.Count)
 	if err != nil {
 		return gale{}, err
 	}
-	now, err := s.server.cpu()
+	now, err := s.server.CPU()
 	if err != nil {
 		return gale{}, err
 	}
@@ -167,7 +168,7 @@ func (s *storm) round(ctx context.Context) (gale, error) {
 		back = append(back, v.back)
 		o.tries += v.tries
 	}
-	o.took, o.half = percentile(back, 100), percentile(back, 50)
+	o.took, o.half = bench.Percentile(back, 100), bench.Percentile(back, 50)
 	return o, nil
 }
 
@@ -176,10 +177,10 @@ func (s *storm) round(ctx context.Context) (gale, error) {
 func (s *storm) rest(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	r, err := s.server.ask(rest)
+	r, err := s.server.Ask(bench.Rest)
 	for err == nil && r.Histories.Bytes > 0 {
-		if err = pause(ctx, 100*time.Millisecond); err == nil {
-			r, err = s.server.ask(count)
+		if err = bench.Pause(ctx, 100*time.Millisecond); err == nil {
+			r, err = s.server.Ask(bench.Count)
 		}
 	}
 	return err
@@ -188,7 +189,7 @@ func (s *storm) rest(ctx context.Context) error {
 // strike cuts everybody off and waits until all are back.
 func (s *storm) strike(ctx context.Context) (bytes int64, err error) {
 	for _, v := range s.crowd {
-		v.conn.cut()
+		v.conn.Cut()
 	}
 	return s.come(ctx, func(*visitor) time.Duration { return s.wait + rand.N(time.Second) })
 }
@@ -201,12 +202,12 @@ func (s *storm) come(ctx context.Context, after func(*visitor) time.Duration) (i
 	failures := make(chan error, len(s.crowd))
 	for _, v := range s.crowd {
 		coming.Go(func() {
-			n, err := v.come(ctx, s.server.address, after(v))
+			n, err := v.come(ctx, s.server.Address, after(v))
 			if err != nil {
 				failures <- err
 				return
 			}
-			if least := s.history * len(filler); n < least {
+			if least := s.history * len(bench.Filler); n < least {
 				failures <- fmt.Errorf("a client was given a history of %d bytes, which is to have %d", n, least)
 				return
 			}
@@ -228,7 +229,7 @@ func (s *storm) come(ctx context.Context, after func(*visitor) time.Duration) (i
 func (v *visitor) come(ctx context.Context, address string, wait time.Duration) (history int, err error) {
 	const tries = 10
 	for v.tries = 1; v.tries <= tries; v.tries++ {
-		if err := pause(ctx, wait); err != nil {
+		if err := bench.Pause(ctx, wait); err != nil {
 			return 0, err
 		}
 		if history, err = v.try(ctx, address); err == nil {
@@ -240,20 +241,20 @@ func (v *visitor) come(ctx context.Context, address string, wait time.Duration) 
 }
 
 func (v *visitor) try(ctx context.Context, address string) (history int, err error) {
-	if v.conn, err = dial(ctx, address, v.meeting, v.person, v.peer); err != nil {
+	if v.conn, err = bench.Dial(ctx, address, v.meeting, v.person, v.peer); err != nil {
 		return 0, err
 	}
-	if history, err = v.conn.join(); err != nil {
-		v.conn.cut()
+	if history, err = v.conn.Join(); err != nil {
+		v.conn.Cut()
 		return 0, err
 	}
-	go v.conn.listen(v.hear, headBytes)
+	go v.conn.Listen(v.hear, bench.HeadBytes)
 	return history, nil
 }
 
 // hear counts what the visitor itself has said and the server has taken.
-func (v *visitor) hear(f frame) {
-	if f.event == protocol.SendMessageToRoom && strings.HasPrefix(f.id, v.peer+"-") {
+func (v *visitor) hear(f bench.Frame) {
+	if f.Event == protocol.SendMessageToRoom && strings.HasPrefix(f.ID, v.peer+"-") {
 		v.said.Add(1)
 	}
 }
@@ -261,11 +262,11 @@ func (v *visitor) hear(f frame) {
 // talk says something again and again, less often than a peer may, until ctx or
 // the connection ends.
 func (v *visitor) talk(ctx context.Context, every time.Duration) {
-	defer v.conn.cut()
+	defer v.conn.Cut()
 	for tick := time.Tick(every); ; {
 		select {
 		case <-tick:
-			if v.conn.request(protocol.SendMessageToRoom, &rtkwire.SendToRoom{Payload: "still here"}) != nil {
+			if v.conn.Request(protocol.SendMessageToRoom, &rtkwire.SendToRoom{Payload: "still here"}) != nil {
 				return
 			}
 		case <-ctx.Done():

@@ -106,9 +106,13 @@ func (s *Server) serve(conn *transport.Conn, info room.Info, access directory.Ac
 
 // newPeer makes the peer of a connection.
 func (s *Server) newPeer(conn *transport.Conn, connection *room.Connection, info room.Info, access directory.Access) *peer {
+	pace := rate.NewLimiter(requestRate, requestBurst)
+	if s.LiftRates {
+		pace.SetLimit(rate.Inf)
+	}
 	return &peer{
 		server: s, conn: conn, feed: connection.Feed, room: connection.Room, info: info, access: access,
-		pace: rate.NewLimiter(requestRate, requestBurst), rates: s.rates.of(info.Participant),
+		pace: pace, rates: s.rates.of(info.Participant),
 		pending: semaphore.NewWeighted(maxPending),
 	}
 }

@@ -90,6 +90,8 @@ type Config struct {
 	Faults *fault.Guard
 	// Limits counts which limits were reached. Default: nobody counts.
 	Limits *tally.Words
+	// LiftRates lets peers send as fast as they can. It is for benchmarks.
+	LiftRates bool
 }
 
 // Server accepts sockets. It is an http.Handler; make it with New.
@@ -124,10 +126,12 @@ func New(config Config) *Server {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	reading, silence := context.WithCancel(ctx)
-	return &Server{
+	s := &Server{
 		Config: config, rates: newRates(config.Now), counts: newCounters(),
 		ctx: ctx, stop: stop, reading: reading, silence: silence,
 	}
+	s.rates.lifted = config.LiftRates
+	return s
 }
 
 // ServeHTTP lets a peer in. Whoever may not come in gets an HTTP status and no

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bufio"
@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -18,61 +17,46 @@ import (
 	"github.com/parley-chat/parley/protocol/rtkwire"
 )
 
-// client is one connection of a peer. It reads only as much of what comes as it
+// Client is one connection of a peer. It reads only as much of what comes as it
 // must, so that thousands of them cost little beside the server.
-type client struct {
-	conn          net.Conn
+type Client struct {
+	Conn          net.Conn
 	in            *bufio.Reader
 	peer, meeting string
 	n             int
 }
 
-// dial opens a socket.
-func dial(ctx context.Context, address string, m meeting, p person, peer string) (*client, error) {
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", address)
+// Dial opens a socket.
+func Dial(ctx context.Context, address string, m Meeting, p Person, peer string) (*Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	conn, in, err := Upgrade(ctx, address, fmt.Sprintf("/ws?roomID=%s&peerID=%s&ping=true&capabilities=2&authToken=%s", m.ID, peer, p.Token))
 	if err != nil {
 		return nil, err
 	}
-	c := &client{conn: conn, in: bufio.NewReaderSize(conn, 4<<10), peer: peer, meeting: string(m.id)}
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	_, err = fmt.Fprintf(conn, "GET /ws?roomID=%s&peerID=%s&ping=true&capabilities=2&authToken=%s HTTP/1.1\r\nHost: localhost\r\n"+
-		"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-		m.id, peer, p.token)
-	if err == nil {
-		var answer *http.Response
-		if answer, err = http.ReadResponse(c.in, nil); err == nil && answer.StatusCode != http.StatusSwitchingProtocols {
-			err = fmt.Errorf("the server answered %s", answer.Status)
-		}
-	}
-	if err != nil {
-		c.cut()
-		return nil, err
-	}
-	_ = conn.SetDeadline(time.Time{})
-	return c, nil
+	return &Client{Conn: conn, in: in, peer: peer, meeting: string(m.ID)}, nil
 }
 
-// cut ends the connection as a network that is gone does.
-func (c *client) cut() {
-	if tcp, ok := c.conn.(*net.TCPConn); ok {
+// Cut ends the connection as a network that is gone does.
+func (c *Client) Cut() {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
-	_ = c.conn.Close()
+	_ = c.Conn.Close()
 }
 
 // say sends a message, masked with zeros.
-func (c *client) say(kind byte, payload []byte) error {
+func (c *Client) say(kind byte, payload []byte) error {
 	head := []byte{0x80 | kind, 0x80 | byte(len(payload))}
 	if len(payload) > 125 {
 		head = binary.BigEndian.AppendUint16([]byte{0x80 | kind, 0x80 | 126}, uint16(len(payload)))
 	}
-	_, err := c.conn.Write(append(append(head, 0, 0, 0, 0), payload...))
+	_, err := c.Conn.Write(append(append(head, 0, 0, 0, 0), payload...))
 	return err
 }
 
-// request sends a request.
-func (c *client) request(event protocol.Event, payload proto.Message) error {
+// Request sends a request.
+func (c *Client) Request(event protocol.Event, payload proto.Message) error {
 	c.n++
 	f := &rtkwire.Frame{Event: uint32(event), Id: proto.String(fmt.Sprintf("%s-%d", c.peer, c.n))}
 	if payload != nil {
@@ -88,21 +72,21 @@ func (c *client) request(event protocol.Event, payload proto.Message) error {
 	return c.say(2, raw)
 }
 
-// frame is the beginning of a frame: what it is, and for whom.
-type frame struct {
-	event protocol.Event
-	id    string
-	bytes int
-	start []byte // as much of it as was looked at
+// Frame is the beginning of a frame: what it is, and for whom.
+type Frame struct {
+	Event protocol.Event
+	ID    string
+	Bytes int
+	Start []byte // as much of it as was looked at
 }
 
-// next reads the next frame, and answers pings on the way. want is how much of
+// Next reads the next frame, and answers pings on the way. want is how much of
 // each frame is looked at.
-func (c *client) next(want int) (frame, error) {
+func (c *Client) Next(want int) (Frame, error) {
 	for {
 		head, err := c.in.Peek(2)
 		if err != nil {
-			return frame{}, err
+			return Frame{}, err
 		}
 		kind, size, skip := head[0]&0xf, int(head[1]), 2
 		switch size {
@@ -118,31 +102,31 @@ func (c *client) next(want int) (frame, error) {
 			}
 		}
 		if err != nil {
-			return frame{}, err
+			return Frame{}, err
 		}
 		if _, err := c.in.Discard(skip); err != nil {
-			return frame{}, err
+			return Frame{}, err
 		}
 		start := make([]byte, min(size, want))
 		if _, err := io.ReadFull(c.in, start); err != nil {
-			return frame{}, err
+			return Frame{}, err
 		}
 		if _, err := io.CopyN(io.Discard, c.in, int64(size-len(start))); err != nil {
-			return frame{}, err
+			return Frame{}, err
 		}
 		switch kind {
 		case 1:
 			if string(start) == protocol.Ping {
 				if err := c.say(1, []byte(protocol.Pong)); err != nil {
-					return frame{}, err
+					return Frame{}, err
 				}
 			}
 		case 2:
 			f, err := readFrame(start)
-			f.bytes = size
+			f.Bytes = size
 			return f, err
 		case 8:
-			return frame{}, io.EOF
+			return Frame{}, io.EOF
 		}
 	}
 }
@@ -150,8 +134,8 @@ func (c *client) next(want int) (frame, error) {
 var errFrame = errors.New("the frame cannot be read")
 
 // readFrame reads the event and the id, which come first.
-func readFrame(raw []byte) (frame, error) {
-	f := frame{start: raw}
+func readFrame(raw []byte) (Frame, error) {
+	f := Frame{Start: raw}
 	for range 2 {
 		number, kind, n := protowire.ConsumeTag(raw)
 		if n < 0 {
@@ -164,13 +148,13 @@ func readFrame(raw []byte) (frame, error) {
 			if n < 0 {
 				return f, errFrame
 			}
-			f.event, raw = protocol.Event(event), raw[n:]
+			f.Event, raw = protocol.Event(event), raw[n:]
 		case number == 2 && kind == protowire.BytesType:
 			id, n := protowire.ConsumeString(raw)
 			if n < 0 {
 				return f, errFrame
 			}
-			f.id, raw = id, raw[n:]
+			f.ID, raw = id, raw[n:]
 		default:
 			return f, nil
 		}
@@ -181,15 +165,15 @@ func readFrame(raw []byte) (frame, error) {
 // joinCalls are what an official client asks for when it joins, besides media.
 var joinCalls = []protocol.Event{protocol.GetMessages, protocol.StoreGetKeys, protocol.GetRoomInfo, protocol.GetRoomPeersInfo}
 
-// headBytes is enough for the event and the id of a frame.
-const headBytes = 96
+// HeadBytes is enough for the event and the id of a frame.
+const HeadBytes = 96
 
-// join joins as an official client does, and is done when all is answered. It
+// Join joins as an official client does, and is done when all is answered. It
 // gives the bytes of the history.
-func (c *client) join() (history int, err error) {
-	_ = c.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
-	defer func() { _ = c.conn.SetReadDeadline(time.Time{}) }()
-	if err := c.request(protocol.JoinRoom, &rtkwire.JoinRoomRequest{Peer: &rtkwire.Peer{PeerId: c.peer}}); err != nil {
+func (c *Client) Join() (history int, err error) {
+	_ = c.Conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	defer func() { _ = c.Conn.SetReadDeadline(time.Time{}) }()
+	if err := c.Request(protocol.JoinRoom, &rtkwire.JoinRoomRequest{Peer: &rtkwire.Peer{PeerId: c.peer}}); err != nil {
 		return 0, err
 	}
 	if _, err := c.answers(1); err != nil {
@@ -200,7 +184,7 @@ func (c *client) join() (history int, err error) {
 		if event == protocol.StoreGetKeys {
 			payload = &rtkwire.StoreWrite{PluginId: c.meeting, StoreName: "__rtk_plugins__"}
 		}
-		if err := c.request(event, payload); err != nil {
+		if err := c.Request(event, payload); err != nil {
 			return 0, err
 		}
 	}
@@ -208,30 +192,30 @@ func (c *client) join() (history int, err error) {
 }
 
 // answers waits until so many requests of its own are answered.
-func (c *client) answers(n int) (history int, err error) {
+func (c *Client) answers(n int) (history int, err error) {
 	for n > 0 {
-		f, err := c.next(headBytes)
+		f, err := c.Next(HeadBytes)
 		if err != nil {
 			return 0, err
 		}
-		if len(f.id) <= len(c.peer) || f.id[:len(c.peer)] != c.peer {
+		if len(f.ID) <= len(c.peer) || f.ID[:len(c.peer)] != c.peer {
 			continue
 		}
-		switch f.event {
-		case protocol.Error:
+		if f.Event == protocol.Error {
 			return 0, errors.New("a request was refused")
-		case protocol.GetMessages:
-			history = f.bytes
+		}
+		if f.Event == protocol.GetMessages {
+			history = f.Bytes
 		}
 		n--
 	}
 	return history, nil
 }
 
-// listen reads until the connection ends.
-func (c *client) listen(heard func(frame), want int) {
+// Listen reads until the connection ends.
+func (c *Client) Listen(heard func(Frame), want int) {
 	for {
-		f, err := c.next(want)
+		f, err := c.Next(want)
 		if err != nil {
 			return
 		}

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -19,23 +19,25 @@ import (
 	"github.com/parley-chat/parley/internal/store/sqlite"
 )
 
-// meeting is one with its people.
-type meeting struct {
-	id     chat.MeetingID
-	people []person
+// Meeting is one with its people.
+type Meeting struct {
+	ID     chat.MeetingID
+	People []Person
 }
 
-type person struct {
-	id    chat.ParticipantID
-	token string
+// Person is somebody who may join.
+type Person struct {
+	ID    chat.ParticipantID
+	Token string
 }
 
-const publicURL = "http://localhost"
+// PublicURL is what the servers take for their address.
+const PublicURL = "http://localhost"
 
-// setUp makes meetings with people in a fresh data directory.
-func setUp(ctx context.Context, dir string, meetings, people int) (made []meeting, err error) {
+// SetUp makes meetings with people in a fresh data directory.
+func SetUp(ctx context.Context, dir string, meetings, people int) (made []Meeting, err error) {
 	s, err := server.New(ctx, server.Config{
-		Dir: dir, PublicURL: publicURL, ICEAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),
+		Dir: dir, PublicURL: PublicURL, ICEAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return nil, err
@@ -45,7 +47,7 @@ func setUp(ctx context.Context, dir string, meetings, people int) (made []meetin
 	if err != nil {
 		return nil, err
 	}
-	made = make([]meeting, meetings)
+	made = make([]Meeting, meetings)
 	adding, ctx := errgroup.WithContext(ctx)
 	adding.SetLimit(64) // so that they share transactions
 	for i := range made {
@@ -53,10 +55,10 @@ func setUp(ctx context.Context, dir string, meetings, people int) (made []meetin
 		if err != nil {
 			return nil, err
 		}
-		made[i] = meeting{id: m.ID, people: make([]person, people)}
+		made[i] = Meeting{ID: m.ID, People: make([]Person, people)}
 		for k := range people {
 			adding.Go(func() (err error) {
-				made[i].people[k], err = invite(ctx, s, app.ID, m.ID, k)
+				made[i].People[k], err = invite(ctx, s, app.ID, m.ID, k)
 				return err
 			})
 		}
@@ -64,41 +66,41 @@ func setUp(ctx context.Context, dir string, meetings, people int) (made []meetin
 	return made, adding.Wait()
 }
 
-func invite(ctx context.Context, s *server.Server, app chat.AppID, meeting chat.MeetingID, n int) (person, error) {
+func invite(ctx context.Context, s *server.Server, app chat.AppID, meeting chat.MeetingID, n int) (Person, error) {
 	p, err := s.Directory.AddParticipant(ctx, app, meeting, directory.NewParticipant{
 		CustomID: fmt.Sprint("person-", n), Name: fmt.Sprint("Person ", n), PresetName: "group_call_host",
 	})
 	if err != nil {
-		return person{}, err
+		return Person{}, err
 	}
 	token, err := s.Tokens.Mint(auth.Identity{App: app, Meeting: meeting, Participant: p.ID}, p.Preset)
-	return person{p.ID, token}, err
+	return Person{p.ID, token}, err
 }
 
-// filler begins each message that is stored beforehand.
-const filler = "What was said in this meeting before the storm came, message "
+// Filler begins each message that is stored beforehand.
+const Filler = "What was said in this meeting before the storm came, message "
 
 // fillBatch is how many messages are stored by one transaction.
 const fillBatch = 2000
 
-// fill stores messages in each meeting, as the journal does but many in one
+// Fill stores messages in each meeting, as the journal does but many in one
 // job: what is measured comes afterwards.
-func fill(ctx context.Context, dir string, meetings []meeting, each int) (err error) {
+func Fill(ctx context.Context, dir string, meetings []Meeting, each int) (err error) {
 	db, err := sqlite.Open(ctx, sqlite.Config{Dir: dir})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	for _, m := range meetings {
-		author := m.people[0].id
+		author := m.People[0].ID
 		live, err := db.Enter(ctx, session.Arrival{
-			Meeting: m.id, Peer: chat.PeerID(newID()), Participant: author, DisplayName: "Person 0",
-		}, chat.SessionID(newID()), time.Now())
+			Meeting: m.ID, Peer: chat.PeerID(NewID()), Participant: author, DisplayName: "Person 0",
+		}, chat.SessionID(NewID()), time.Now())
 		if err != nil {
 			return err
 		}
 		for left := each; left > 0; left -= fillBatch {
-			if err := fillSome(ctx, db, m.id, live.ID, author, min(left, fillBatch)); err != nil {
+			if err := fillSome(ctx, db, m.ID, live.ID, author, min(left, fillBatch)); err != nil {
 				return err
 			}
 		}
@@ -117,9 +119,9 @@ func fillSome(ctx context.Context, db *sqlite.DB, meeting chat.MeetingID, live c
 		for range n {
 			at := max(head.At+1, now-int64(time.Hour/time.Millisecond))
 			m := chat.Message{
-				ID: chat.MessageID(newID()), Meeting: meeting, Session: live, Seq: head.Seq + 1, Author: author,
+				ID: chat.MessageID(NewID()), Meeting: meeting, Session: live, Seq: head.Seq + 1, Author: author,
 				Peer: "0", DisplayName: "Person 0", SentAt: at,
-				Content: chat.Content{Payload: filler + fmt.Sprint(head.Seq+1)},
+				Content: chat.Content{Payload: Filler + fmt.Sprint(head.Seq+1)},
 			}
 			e := journal.Entry{
 				Meeting: meeting, Seq: head.Seq + 1, Pub: head.Pub + 1, At: at,
@@ -142,4 +144,5 @@ func fillSome(ctx context.Context, db *sqlite.DB, meeting chat.MeetingID, live c
 	}
 }
 
-func newID() string { return uuid.Must(uuid.NewV4()).String() }
+// NewID makes an id.
+func NewID() string { return uuid.Must(uuid.NewV4()).String() }

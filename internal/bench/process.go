@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bufio"
@@ -21,35 +21,40 @@ import (
 	"github.com/parley-chat/parley/internal/server"
 )
 
-// report is what the server's process says of itself, when asked.
-type report struct {
-	server.Counts
+// Report is what the server's process says of itself, when asked.
+type Report struct {
+	server.Counts `json:"counts"`
 	// Heap is what it holds after a collection, in bytes.
-	Heap uint64
+	Heap uint64 `json:"heap"`
 }
 
 // What the server's process can be asked: for a report, for one after a
 // collection, and to believe that some minutes have passed.
 const (
-	count   = "count"
-	collect = "collect"
-	rest    = "rest"
+	Count   = "count"
+	Collect = "collect"
+	Rest    = "rest"
 
-	restFor = 6 * time.Minute
+	RestFor = 6 * time.Minute
 )
 
-// serve is the server's process: it serves a data directory and answers each
-// line on its standard input with a report.
-func serve(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
-	if len(args) != 1 {
+// Lifted is the word for a server without limits of how fast peers may send.
+const Lifted = "lifted"
+
+// Serve is the server's process: it serves a data directory and answers each
+// line on its standard input with a Report. The word Lifted behind the directory
+// lets peers send as fast as they can.
+func Serve(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
+	lifted := len(args) == 2 && args[1] == Lifted
+	if len(args) != 1 && !lifted {
 		return errors.New("serve needs a data directory")
 	}
-	if err := manyFiles(); err != nil {
+	if err := ManyFiles(); err != nil {
 		return err
 	}
 	var ahead atomic.Int64 // of the clock
 	s, err := server.New(ctx, server.Config{
-		Dir: args[0], PublicURL: publicURL, ICEAddr: "127.0.0.1:0", MessageRate: -1,
+		Dir: args[0], PublicURL: PublicURL, ICEAddr: "127.0.0.1:0", MessageRate: -1, LiftPeerRates: lifted,
 		Now:    func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
@@ -66,14 +71,14 @@ func serve(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 		for lines := bufio.NewScanner(in); lines.Scan(); {
 			var m runtime.MemStats
 			switch lines.Text() {
-			case rest:
-				ahead.Add(int64(restFor))
-			case collect:
+			case Rest:
+				ahead.Add(int64(RestFor))
+			case Collect:
 				runtime.GC() // twice, for what pools keep survives the first
 				runtime.GC()
 				runtime.ReadMemStats(&m)
 			}
-			if err := json.NewEncoder(out).Encode(report{s.Counts(), m.HeapAlloc}); err != nil {
+			if err := json.NewEncoder(out).Encode(Report{s.Counts(), m.HeapAlloc}); err != nil { //nolint:musttag // it goes from this program to itself
 				return // nobody asks any more
 			}
 		}
@@ -81,25 +86,25 @@ func serve(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 	return s.Serve(ctx, s.Handler(), []server.Listener{{Listener: l}})
 }
 
-// process is a server in a process of its own.
-type process struct {
+// Process is a server in a process of its own.
+type Process struct {
 	*exec.Cmd
-	address string
+	Address string
 	in      io.Writer
 	out     *bufio.Reader
 }
 
-// start starts one on a data directory: the benchmark's own.
-func start(ctx context.Context, dir string) (*process, error) {
+// Start starts this program again with other arguments, of which Serve is told.
+func Start(ctx context.Context, args ...string) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	return launch(exec.CommandContext(ctx, self, "serve", dir))
+	return Launch(exec.CommandContext(ctx, self, args...)) //nolint:gosec // it is this program
 }
 
-// launch starts a process and waits for its first line, the address.
-func launch(cmd *exec.Cmd) (*process, error) {
+// Launch starts a process and waits for its first line, the address.
+func Launch(cmd *exec.Cmd) (*Process, error) {
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -112,18 +117,18 @@ func launch(cmd *exec.Cmd) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting the server: %w", err)
 	}
-	p := &process{Cmd: cmd, in: in, out: bufio.NewReader(out)}
+	p := &Process{Cmd: cmd, in: in, out: bufio.NewReader(out)}
 	line, err := p.out.ReadString('\n')
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("the server has not started: %w", err), cmd.Wait())
 	}
-	p.address = strings.TrimSpace(line)
+	p.Address = strings.TrimSpace(line)
 	return p, nil
 }
 
-// ask gives a report.
-func (p *process) ask(what string) (report, error) {
-	var r report
+// Ask gives a report.
+func (p *Process) Ask(what string) (Report, error) {
+	var r Report
 	if _, err := fmt.Fprintln(p.in, what); err != nil {
 		return r, fmt.Errorf("asking the server: %w", err)
 	}
@@ -131,11 +136,11 @@ func (p *process) ask(what string) (report, error) {
 	if err != nil {
 		return r, fmt.Errorf("asking the server: %w", err)
 	}
-	return r, json.Unmarshal(answer, &r)
+	return r, json.Unmarshal(answer, &r) //nolint:musttag // it goes from this program to itself
 }
 
-// end sends a signal and waits until the process is gone.
-func (p *process) end(signal syscall.Signal) error {
+// End sends a signal and waits until the process is gone.
+func (p *Process) End(signal syscall.Signal) error {
 	if err := p.Process.Signal(signal); err != nil {
 		return err
 	}
@@ -146,8 +151,8 @@ func (p *process) end(signal syscall.Signal) error {
 	return err
 }
 
-// cpu is the time the process has used, by the kernel's account.
-func (p *process) cpu() (time.Duration, error) {
+// CPU is the time the process has used, by the kernel's account.
+func (p *Process) CPU() (time.Duration, error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Process.Pid))
 	if err != nil {
 		return 0, err
@@ -169,13 +174,13 @@ func (p *process) cpu() (time.Duration, error) {
 	return used, nil
 }
 
-// peak is the most memory the process has had, in bytes.
-func (p *process) peak() (int, error) { return p.memory("VmHWM:") }
+// Peak is the most memory the process has had, in bytes.
+func (p *Process) Peak() (int, error) { return p.memory("VmHWM:") }
 
-// holds is the memory the process has now, in bytes.
-func (p *process) holds() (int, error) { return p.memory("VmRSS:") }
+// Holds is the memory the process has now, in bytes.
+func (p *Process) Holds() (int, error) { return p.memory("VmRSS:") }
 
-func (p *process) memory(which string) (int, error) {
+func (p *Process) memory(which string) (int, error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
 	if err != nil {
 		return 0, err
@@ -187,4 +192,18 @@ func (p *process) memory(which string) (int, error) {
 	}
 	kib, err := strconv.Atoi(fields[0])
 	return kib << 10, err
+}
+
+// ManyFiles lets this process, and those it starts, have as many connections as
+// the system allows.
+func ManyFiles() error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("reading the limit of files: %w", err)
+	}
+	limit.Cur = limit.Max
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("raising the limit of files: %w", err)
+	}
+	return nil
 }

@@ -1,0 +1,347 @@
+// Package bench measures servers under load: it starts them as processes of their
+// own, puts connections on them that cost as little as can be, and takes the time
+// that the kernel says they have used.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Pattern is who speaks when.
+type Pattern int
+
+// The patterns.
+const (
+	// OneSpeaks has the first person of the first room speak, a number of messages
+	// ahead of the slowest listener.
+	OneSpeaks Pattern = iota
+	// AllSpeak has everybody send the next message when the last has come back.
+	AllSpeak
+	// Paced has everybody speak in turn, so many a second together.
+	Paced
+)
+
+// Workload is what goes on in rooms.
+type Workload struct {
+	Name          string
+	Rooms, People int // people in each room
+	Pattern       Pattern
+	// InFlight is how many messages OneSpeaks has under way.
+	InFlight int
+	// Rate is how many messages a second Paced sends.
+	Rate float64
+	// Messages is how many are measured, of all speakers together. A tenth more is
+	// sent before, unmeasured.
+	Messages int
+}
+
+// Workloads are the loads that docs/benchmarks.md tells of.
+func Workloads() []Workload {
+	return []Workload{
+		{Name: "W1-1", Rooms: 1, People: 500, InFlight: 1, Messages: 2000},
+		{Name: "W1-32", Rooms: 1, People: 500, InFlight: 32, Messages: 20000},
+		{Name: "W1x-1", Rooms: 1, People: 2000, InFlight: 1, Messages: 500},
+		{Name: "W1x-32", Rooms: 1, People: 2000, InFlight: 32, Messages: 5000},
+		{Name: "W2-paced", Rooms: 200, People: 10, Pattern: Paced, Rate: 2000, Messages: 10000},
+		{Name: "W2-flat", Rooms: 200, People: 10, Pattern: AllSpeak, Messages: 40000},
+		{Name: "W4-1", Rooms: 1, People: 1, Pattern: AllSpeak, Messages: 2000},
+		{Name: "W4-64", Rooms: 64, People: 1, Pattern: AllSpeak, Messages: 30000},
+		{Name: "W4-256", Rooms: 256, People: 1, Pattern: AllSpeak, Messages: 50000},
+		{Name: "W4-1024", Rooms: 1024, People: 1, Pattern: AllSpeak, Messages: 60000},
+	}
+}
+
+// Named gives the workloads of a name, or all for "", with so many times as many
+// messages.
+func Named(name string, scale float64) ([]Workload, error) {
+	all := Workloads()
+	var names []string
+	for i := range all {
+		names = append(names, all[i].Name)
+		all[i].Messages = max(int(float64(all[i].Messages)*scale), 1)
+	}
+	if name == "" {
+		return all, nil
+	}
+	i := slices.Index(names, name)
+	if i < 0 {
+		return nil, fmt.Errorf("there is no load %q; there are %s", name, strings.Join(names, ", "))
+	}
+	return all[i : i+1], nil
+}
+
+// Result is what a workload took.
+type Result struct {
+	Messages   int64 `json:"messages"`
+	Deliveries int64 `json:"deliveries"`
+	// Bytes are those of all deliveries.
+	Bytes   int64         `json:"bytes"`
+	Elapsed time.Duration `json:"elapsed_ns"`
+	// CPU is the time of the server's process, by the kernel's account.
+	CPU time.Duration `json:"cpu_ns"`
+	// P50 and P99 are how long it took from sending to hearing.
+	P50 time.Duration `json:"p50_ns"`
+	P99 time.Duration `json:"p99_ns"`
+	// Memory is what the server held at the end, in bytes.
+	Memory int `json:"memory_bytes"`
+}
+
+// PerMillion is the CPU time of the server for a million deliveries, in seconds.
+func (r Result) PerMillion() float64 { return r.CPU.Seconds() / float64(r.Deliveries) * 1e6 }
+
+// PerSecond is how many messages a second came back.
+func (r Result) PerSecond() float64 { return float64(r.Messages) / r.Elapsed.Seconds() }
+
+// String tells it in a line.
+func (r Result) String() string {
+	return fmt.Sprintf("%7.2f CPU s per million deliveries, %8.0f messages/s, p50 %7.2f ms, p99 %7.2f ms, %3d bytes each, %6.1f MiB",
+		r.PerMillion(), r.PerSecond(), Milliseconds(r.P50), Milliseconds(r.P99), r.Bytes/max(r.Deliveries, 1), float64(r.Memory)/(1<<20))
+}
+
+// load is a workload that is being carried out.
+type load struct {
+	Workload
+	heard *Heard
+	lines []*Line // those of a room stand together
+
+	mu      sync.Mutex
+	ended   bool
+	failure error
+	hearing sync.WaitGroup
+}
+
+// Run carries out a workload against a server of its own.
+func (w Workload) Run(ctx context.Context, d Dialect) (r Result, err error) {
+	p, err := d.Start(ctx, w.Rooms, w.People)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, p.End(syscall.SIGKILL)) }() // nothing of it is needed
+	l := &load{Workload: w, heard: newHeard(w.People, w.sampled())}
+	defer l.end()
+	if err := l.join(ctx, d, p); err != nil {
+		return r, err
+	}
+	if err := l.quiet(ctx); err != nil {
+		return r, err
+	}
+	warm := max(w.Messages/10, 1)
+	if w.Pattern == AllSpeak {
+		return l.measureAll(ctx, p, warm)
+	}
+	sent, err := l.speak(ctx, 0, warm)
+	if err != nil {
+		return r, err
+	}
+	if err := l.reset(ctx, sent); err != nil {
+		return r, err
+	}
+	return l.measured(p, func() error {
+		all, err := l.speak(ctx, sent, w.Messages)
+		if err != nil {
+			return err
+		}
+		return l.heard.await(ctx, int64(all)*l.heard.each)
+	})
+}
+
+// sampled is of how many deliveries one is timed.
+func (w Workload) sampled() int64 {
+	if w.Pattern == OneSpeaks {
+		return 16
+	}
+	return 1
+}
+
+// end cuts all lines.
+func (l *load) end() {
+	l.mu.Lock()
+	l.ended = true
+	l.mu.Unlock()
+	for _, line := range l.lines {
+		_ = line.Conn.Close()
+	}
+	l.hearing.Wait()
+}
+
+// join makes all lines.
+func (l *load) join(ctx context.Context, d Dialect, p *Process) error {
+	l.lines = make([]*Line, l.Rooms*l.People)
+	var joining errgroup.Group
+	joining.SetLimit(32)
+	for i := range l.lines {
+		joining.Go(func() error {
+			line, err := d.Join(ctx, p, i/l.People, i%l.People)
+			if err != nil {
+				return fmt.Errorf("joining: %w", err)
+			}
+			l.lines[i] = line
+			return line.prepare(i)
+		})
+	}
+	err := joining.Wait()
+	l.lines = slices.DeleteFunc(l.lines, func(line *Line) bool { return line == nil })
+	if err != nil {
+		return err
+	}
+	for _, line := range l.lines {
+		var again func() error
+		if l.Pattern == AllSpeak {
+			again = line.Send
+		}
+		l.hearing.Go(func() { l.failed(line.listen(l.heard, l.buffer(), again)) })
+	}
+	return nil
+}
+
+// buffer is how much a line reads at once.
+func (l *load) buffer() int {
+	if len(l.lines) > 1000 {
+		return 16 << 10
+	}
+	return 64 << 10
+}
+
+// failed notes the first error of a line that was not cut here.
+func (l *load) failed(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.ended && l.failure == nil {
+		l.failure = err
+	}
+}
+
+func (l *load) err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failure
+}
+
+// quiet waits until servers have said all they say of joins.
+func (l *load) quiet(ctx context.Context) error {
+	for last := int64(-1); ; {
+		if err := Pause(ctx, 300*time.Millisecond); err != nil {
+			return err
+		}
+		now := l.heard.bytes.Load()
+		if now == last {
+			return l.err()
+		}
+		last = now
+	}
+}
+
+// reset waits until all that was sent was heard, and forgets how long it took.
+func (l *load) reset(ctx context.Context, sent int) error {
+	if err := l.heard.await(ctx, int64(sent)*l.heard.each); err != nil {
+		return errors.Join(err, l.err())
+	}
+	l.delays()
+	return nil
+}
+
+// delays gives the delays that were noted since the last call.
+func (l *load) delays() []time.Duration {
+	var all []time.Duration
+	for {
+		select {
+		case d := <-l.heard.delays:
+			all = append(all, time.Duration(d))
+		default:
+			return all
+		}
+	}
+}
+
+// speak sends n messages, where sent were sent before, and gives how many that
+// makes.
+func (l *load) speak(ctx context.Context, sent, n int) (int, error) {
+	began, first := time.Now(), sent
+	for ; sent < first+n; sent++ {
+		from := l.lines[0]
+		if l.Pattern == Paced {
+			// Neighbours are of different rooms.
+			from = l.lines[(sent%l.Rooms)*l.People+sent/l.Rooms%l.People]
+			due := began.Add(time.Duration(float64(sent-first) / l.Rate * float64(time.Second)))
+			if ahead := time.Until(due); ahead > 500*time.Microsecond {
+				if err := Pause(ctx, ahead); err != nil {
+					return sent, err
+				}
+			}
+		} else if err := l.heard.await(ctx, int64(sent-l.InFlight+1)*l.heard.each); err != nil {
+			return sent, errors.Join(err, l.err())
+		}
+		if err := from.Send(); err != nil {
+			return sent, errors.Join(err, l.err())
+		}
+	}
+	return sent, nil
+}
+
+// measured does something and tells what it took.
+func (l *load) measured(p *Process, do func() error) (r Result, err error) {
+	deliveries, size := l.heard.deliveries.Load(), l.heard.bytes.Load()
+	cpu, err := p.CPU()
+	if err != nil {
+		return r, err
+	}
+	began := time.Now()
+	if err := do(); err != nil {
+		return r, errors.Join(err, l.err())
+	}
+	r.Elapsed = time.Since(began)
+	after, err := p.CPU()
+	if err != nil {
+		return r, err
+	}
+	r.CPU = after - cpu
+	r.Deliveries, r.Bytes = l.heard.deliveries.Load()-deliveries, l.heard.bytes.Load()-size
+	r.Messages = r.Deliveries / l.heard.each
+	if r.Memory, err = p.Holds(); err != nil {
+		return r, err
+	}
+	if delays := l.delays(); len(delays) > 0 {
+		r.P50, r.P99 = Percentile(delays, 50), Percentile(delays, 99)
+	}
+	return r, l.err()
+}
+
+// measureAll has everybody speak, and measures from when some has been said.
+func (l *load) measureAll(ctx context.Context, p *Process, warm int) (Result, error) {
+	for _, line := range l.lines {
+		if err := line.Send(); err != nil {
+			return Result{}, errors.Join(err, l.err())
+		}
+	}
+	if err := l.reset(ctx, warm); err != nil {
+		return Result{}, err
+	}
+	goal := l.heard.deliveries.Load() + int64(l.Messages)*l.heard.each
+	return l.measured(p, func() error { return l.heard.await(ctx, goal) })
+}
+
+// Medians gives the median of each figure.
+func Medians(results []Result) Result {
+	of := func(figure func(Result) int64) int64 {
+		var all []int64
+		for _, r := range results {
+			all = append(all, figure(r))
+		}
+		return Median(all)
+	}
+	return Result{
+		Messages: of(func(r Result) int64 { return r.Messages }), Deliveries: of(func(r Result) int64 { return r.Deliveries }),
+		Bytes: of(func(r Result) int64 { return r.Bytes }), Memory: int(of(func(r Result) int64 { return int64(r.Memory) })),
+		Elapsed: time.Duration(of(func(r Result) int64 { return int64(r.Elapsed) })), CPU: time.Duration(of(func(r Result) int64 { return int64(r.CPU) })),
+		P50: time.Duration(of(func(r Result) int64 { return int64(r.P50) })), P99: time.Duration(of(func(r Result) int64 { return int64(r.P99) })),
+	}
+}
