@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/parley-chat/parley/internal/audit"
@@ -128,9 +129,37 @@ func (r *auditRow) sum(last []byte) []byte {
 	return h[:]
 }
 
-const auditQuery = `SELECT ` + auditColumns + ` FROM audit WHERE no < ?1 AND at >= ?2 AND at <= ?3
-	AND (?4 = '' OR app = ?4) AND (?5 = '' OR meeting = ?5) AND (?6 = '' OR actor = ?6)
-	AND (?7 = '' OR action = ?7) AND (?8 = '' OR object = ?8) ORDER BY no DESC LIMIT ?9`
+// auditFilters are the columns by which rows are looked for, those first that
+// leave the fewest rows.
+var auditFilters = []struct {
+	column string
+	of     func(*audit.List) string
+}{
+	{"object", func(l *audit.List) string { return l.Object }},
+	{"meeting", func(l *audit.List) string { return string(l.Meeting) }},
+	{"actor", func(l *audit.List) string { return l.Actor }},
+	{"app", func(l *audit.List) string { return string(l.App) }},
+	{"action", func(l *audit.List) string { return l.Action }},
+}
+
+// auditQuery gives the statement for a list, which names the index to go by, and
+// its arguments.
+func auditQuery(l *audit.List) (text string, args []any) {
+	by := ""
+	for _, f := range auditFilters {
+		value := f.of(l)
+		if value == "" {
+			continue
+		}
+		// A partial index is taken where the statement says that it may be.
+		text += " AND " + f.column + " = ? AND " + f.column + " <> ''"
+		args = append(args, value)
+		if by == "" && f.column != "action" {
+			by = " INDEXED BY audit_by_" + f.column
+		}
+	}
+	return "SELECT " + auditColumns + " FROM audit" + by + " WHERE no < ? AND at >= ? AND at <= ?" + text + " ORDER BY no DESC LIMIT ?", args
+}
 
 // AuditLog lists rows, the newest first, and tells whether there are more.
 func (db *DB) AuditLog(ctx context.Context, l audit.List) (rows []audit.Row, more bool, err error) {
@@ -148,8 +177,8 @@ func (db *DB) AuditLog(ctx context.Context, l audit.List) (rows []audit.Row, mor
 	if !l.To.IsZero() {
 		to = l.To.UnixMilli()
 	}
-	found, err := db.query(ctx, auditQuery, l.Before, from, to,
-		string(l.App), string(l.Meeting), l.Actor, l.Action, l.Object, l.Limit+1)
+	text, wanted := auditQuery(&l)
+	found, err := db.query(ctx, text, slices.Concat([]any{l.Before, from, to}, wanted, []any{l.Limit + 1})...)
 	if err != nil {
 		return nil, false, classify(err)
 	}

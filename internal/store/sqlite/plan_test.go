@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/audit"
 	"github.com/parley-chat/parley/internal/chat"
 	"github.com/parley-chat/parley/internal/directory"
 	"github.com/parley-chat/parley/internal/session"
@@ -79,6 +80,7 @@ func TestListsGoByAnIndex(t *testing.T) {
 			}
 		}
 	}
+	tk.listAudit()
 	if n := len(tk.Statements()); n < 50 {
 		t.Errorf("only %d statements were prepared", n)
 	}
@@ -103,6 +105,18 @@ func (tk *talk) listSessions(l session.List) {
 	}
 	for _, consolidated := range []bool{false, true} {
 		_, _, err := tk.SessionPeers(tk.tb.Context(), tk.app, tk.session, session.PeerList{Page: l.Page, Consolidated: consolidated, Events: true})
+		tk.must(err)
+	}
+}
+
+// listAudit looks for rows of the audit log by whatever they are looked for by.
+func (tk *talk) listAudit() {
+	tk.tb.Helper()
+	for _, l := range []audit.List{
+		{}, {App: tk.app}, {Meeting: tk.meeting}, {Actor: "somebody"}, {Object: "something"}, {Action: "message.delete"},
+		{App: tk.app, Meeting: tk.meeting, Actor: "somebody", Object: "something", Action: "message.delete", From: tk.now(), To: tk.now(), Before: 7},
+	} {
+		_, _, err := tk.AuditLog(tk.tb.Context(), l)
 		tk.must(err)
 	}
 }
