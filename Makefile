@@ -71,6 +71,7 @@ lint: web/node_modules/.package-lock.json
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):" $$unformatted; exit 1; fi
 	go mod tidy -diff
 	go vet ./...
+	GOOS=darwin CGO_ENABLED=0 go build -o /dev/null ./cmd/parley
 	$(TOOL) golangci-lint run --allow-parallel-runners
 	cd web && npm run --silent check
 

@@ -67,7 +67,8 @@ func (db *DB) Space() (Space, error) {
 	if err := unix.Statfs(db.config.Dir, &disk); err != nil {
 		return s, fmt.Errorf("looking at the disk: %w", err)
 	}
-	s.Free, s.Total = int64(disk.Bavail)*disk.Bsize, int64(disk.Blocks)*disk.Bsize
+	block := int64(disk.Bsize) //nolint:unconvert // of other types on other systems
+	s.Free, s.Total = int64(disk.Bavail)*block, int64(disk.Blocks)*block
 	return s, nil
 }
 
