@@ -149,54 +149,75 @@ func (h *Heard) await(ctx context.Context, deliveries int64) error {
 	}
 }
 
+// ear finds deliveries in what a line reads.
+type ear struct {
+	line *Line
+	// kept is what the last read ended with, where a mark may have begun in it.
+	kept []byte
+	seen int64
+}
+
+// need is how many bytes tell a delivery.
+func (l *Line) need() int {
+	if l.Mark == stampMark {
+		return stampBytes
+	}
+	return len(l.Mark)
+}
+
+// hear takes what was read, which begins with what was kept, and gives how many
+// of the deliveries in it were of messages of the line's own.
+func (e *ear) hear(h *Heard, data []byte) (own int, err error) {
+	l := e.line
+	if l.Ping != nil && bytes.HasSuffix(data, l.Ping) {
+		if _, err := l.Conn.Write(l.Pong); err != nil {
+			return 0, err
+		}
+	}
+	found, at, need := 0, 0, l.need()
+	for {
+		next := bytes.Index(data[at:], []byte(l.Mark))
+		if next < 0 {
+			at = max(at, len(data)-len(l.Mark)+1)
+			break
+		}
+		at += next
+		if at+need > len(data) {
+			break
+		}
+		found++
+		if l.Mark != stampMark {
+			own++
+		} else {
+			digits := data[at+len(stampMark) : at+stampBytes]
+			if bytes.Equal(digits[16:], l.own[:]) {
+				own++
+			}
+			if e.seen++; h.every > 0 && e.seen%h.every == 0 {
+				h.delayed(digits[:16])
+			}
+		}
+		at += need
+	}
+	h.add(found, len(data)-len(e.kept))
+	e.kept = append(e.kept[:0], data[at:]...)
+	return own, nil
+}
+
 // listen reads until the connection ends. each is called, in the goroutine that
 // reads, for each message of the line's own that has come back.
 func (l *Line) listen(h *Heard, size int, each func() error) error {
 	buf := make([]byte, size)
-	stamped := l.Mark == stampMark
-	need := len(l.Mark)
-	if stamped {
-		need = stampBytes
-	}
-	kept, seen := 0, int64(0)
+	e := ear{line: l}
 	for {
-		n, err := l.Conn.Read(buf[kept:])
+		n, err := l.Conn.Read(buf[copy(buf, e.kept):])
 		if err != nil {
 			return err
 		}
-		data := buf[:kept+n]
-		if l.Ping != nil && bytes.HasSuffix(data, l.Ping) {
-			if _, err := l.Conn.Write(l.Pong); err != nil {
-				return err
-			}
+		own, err := e.hear(h, buf[:len(e.kept)+n])
+		if err != nil {
+			return err
 		}
-		found, own, at := 0, 0, 0
-		for {
-			next := bytes.Index(data[at:], []byte(l.Mark))
-			if next < 0 {
-				at = max(at, len(data)-len(l.Mark)+1)
-				break
-			}
-			at += next
-			if at+need > len(data) {
-				break
-			}
-			found++
-			if !stamped {
-				own++
-			} else {
-				digits := data[at+len(stampMark) : at+stampBytes]
-				if bytes.Equal(digits[16:], l.own[:]) {
-					own++
-				}
-				if seen++; h.every > 0 && seen%h.every == 0 {
-					h.delayed(digits[:16])
-				}
-			}
-			at += need
-		}
-		kept = copy(buf, data[at:])
-		h.add(found, n)
 		for range own {
 			if each == nil {
 				break

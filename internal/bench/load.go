@@ -193,22 +193,11 @@ func (l *load) join(ctx context.Context, d Dialect, p *Process) error {
 	if err != nil {
 		return err
 	}
-	for _, line := range l.lines {
-		var again func() error
-		if l.Pattern == AllSpeak {
-			again = line.Send
-		}
-		l.hearing.Go(func() { l.failed(line.listen(l.heard, l.buffer(), again)) })
+	again := func(*Line) error { return nil }
+	if l.Pattern == AllSpeak {
+		again = (*Line).Send
 	}
-	return nil
-}
-
-// buffer is how much a line reads at once.
-func (l *load) buffer() int {
-	if len(l.lines) > 1000 {
-		return 16 << 10
-	}
-	return 64 << 10
+	return l.listen(again)
 }
 
 // failed notes the first error of a line that was not cut here.
