@@ -120,16 +120,17 @@ var table = []row{
 	{7, "internal/journal/journaltest", []string{"internal/chat", "internal/directory", "internal/journal", "internal/session"}},
 	{7, "internal/kv/kvtest", []string{"internal/chat", "internal/directory", "internal/journal", "internal/kv", "internal/session"}},
 	{6, "test/logs", nil},
+	{6, "test/shipped", nil},
 	{7, "test/peer", []string{"protocol/...", "test/logs"}},
 	{7, "test/powercut", nil},
 	{7, "test/raw", nil},
 	{7, "test/hostile", []string{"protocol/...", "test/raw"}},
 	{8, "test/hostile/cmd", []string{"test/hostile"}},
 	{7, "test/bench", []string{
-		"protocol/...", "internal/bench", "internal/chat", "internal/auth", "internal/directory", "internal/journal", "internal/session",
+		"protocol/...", "test/shipped", "internal/bench", "internal/chat", "internal/auth", "internal/directory", "internal/journal", "internal/session",
 		"internal/server", "internal/store/sqlite",
 	}},
-	{7, "test/slow", []string{"test/logs", "test/peer"}},
+	{7, "test/slow", []string{"test/logs", "test/peer", "test/shipped"}},
 
 	// What runs the tests, and what writes pages.
 	{7, "scripts/gotest", nil},

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parley-chat/parley/internal/bench"
+	"github.com/parley-chat/parley/test/shipped"
 )
 
 // The figure: the time from the end of one server to the first join accepted by
@@ -43,11 +44,9 @@ func (r *restart) run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	r.binary, r.dir = filepath.Join(dir, "parley"), filepath.Join(dir, "data")
-	build := exec.CommandContext(ctx, "go", "build", "-o", r.binary, "./cmd/parley")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return fmt.Errorf("building the server: %w", err)
+	r.dir = filepath.Join(dir, "data")
+	if r.binary, err = shipped.Build(ctx, dir); err != nil {
+		return err
 	}
 	meetings, err := bench.SetUp(ctx, r.dir, r.meetings, r.people)
 	if err != nil {

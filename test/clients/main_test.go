@@ -14,11 +14,9 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -26,30 +24,13 @@ import (
 
 	"github.com/parley-chat/parley/test/logs"
 	"github.com/parley-chat/parley/test/peer"
+	"github.com/parley-chat/parley/test/shipped"
 )
 
-// binary is the server under test. TestMain builds it, without the race
-// detector, which is for the tests' own process.
+// binary is the server under test.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "parley-clients-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "making a folder for the binary:", err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "parley")
-	build := exec.Command("go", "build", "-o", binary, "github.com/parley-chat/parley/cmd/parley")
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "building the server:", err)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(shipped.Main(m, &binary)) }
 
 // address is the line that a development server prints.
 type address struct {

@@ -24,37 +24,18 @@
 package crash_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"testing"
+
+	"github.com/parley-chat/parley/test/shipped"
 )
 
-// binary is the server under test. TestMain builds it, once for all tests and
-// without the race detector, which is for the tests' own process.
+// binary is the server under test.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "parley-crash-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "making a folder for the binary:", err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "parley")
-	build := exec.Command("go", "build", "-o", binary, "github.com/parley-chat/parley/cmd/parley")
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "building the server:", err)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(shipped.Main(m, &binary)) }
 
 // rounds is how often to strike: often in a soak, else so that the run stays
 // quick.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/parley-chat/parley/test/logs"
 	"github.com/parley-chat/parley/test/peer"
+	"github.com/parley-chat/parley/test/shipped"
 )
 
 // block is a piece of code in a page.
@@ -64,9 +65,9 @@ type server struct {
 
 func serve(ctx context.Context, t *testing.T) server {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "parley")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/parley-chat/parley/cmd/parley").CombinedOutput(); err != nil {
-		t.Fatalf("building the server: %v\n%s", err, out)
+	binary, err := shipped.Build(ctx, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	cmd := exec.Command(binary, "dev", "--json", "--data", t.TempDir(), "--http-port", "0", "--https-port", "0", "--log-level", "debug")
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PARLEY_") })

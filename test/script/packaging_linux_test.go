@@ -19,11 +19,11 @@ import (
 func emptyRoot(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	binary, err := os.ReadFile(filepath.Join(bin, "parley"))
+	built, err := os.ReadFile(binary)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(root, "parley"), binary, 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(root, "parley"), built, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for name, mode := range map[string]os.FileMode{"tmp": 0o777 | os.ModeSticky, "data": 0o700} {
@@ -49,7 +49,7 @@ func inside(ctx context.Context, root string, args ...string) ([]byte, error) {
 }
 
 func TestStaticBinaryNeedsNothingAround(t *testing.T) {
-	file, err := elf.Open(filepath.Join(bin, "parley"))
+	file, err := elf.Open(binary)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestPackagingRunsWhatThereIs(t *testing.T) {
 func wantFlags(t *testing.T, help map[string]string, command string, flags []string) {
 	t.Helper()
 	if help[command] == "" {
-		output, err := exec.CommandContext(t.Context(), filepath.Join(bin, "parley"), command, "--help").CombinedOutput()
+		output, err := exec.CommandContext(t.Context(), binary, command, "--help").CombinedOutput()
 		if err != nil {
 			t.Errorf("there is no command %s: %v\n%s", command, err, output)
 			return

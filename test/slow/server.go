@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/test/logs"
+	"github.com/parley-chat/parley/test/shipped"
 )
 
 // server is the real binary in a process of its own.
@@ -34,10 +35,9 @@ type server struct {
 
 // start builds the server and starts it on free ports.
 func start(ctx context.Context, dir string) (*server, error) {
-	binary := filepath.Join(dir, "parley")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/parley-chat/parley/cmd/parley")
-	if said, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building the server: %w\n%s", err, said)
+	binary, err := shipped.Build(ctx, dir)
+	if err != nil {
+		return nil, err
 	}
 	s := &server{cmd: exec.CommandContext(ctx, binary, "dev", "--json", "--data", filepath.Join(dir, "data"), "--http-port", "0", "--https-port", "0", "--log-level", "debug")}
 	s.cmd.Stderr = io.MultiWriter(&s.log, logs.Writer("slow"))

@@ -118,21 +118,11 @@ func (a *api) auditLog(ctx context.Context, in *auditInput) (auditPage, error) {
 
 func (in *auditInput) list(key auth.APIKey) (audit.List, error) {
 	l := audit.List{App: key.App, Actor: in.Actor, Action: in.Action, Object: in.Object, Limit: in.Limit}
-	for _, f := range []struct {
-		name, given string
-		set         func(string)
-	}{
+	if err := setIDs([]idParam{
 		{"app_id", in.AppID, func(id string) { l.App = chat.AppID(id) }},
 		{"meeting_id", in.MeetingID, func(id string) { l.Meeting = chat.MeetingID(id) }},
-	} {
-		if f.given == "" {
-			continue
-		}
-		id, ok := parseGUID(f.given)
-		if !ok {
-			return l, badRequest("%q must be a valid GUID", f.name)
-		}
-		f.set(id)
+	}); err != nil {
+		return l, err
 	}
 	if !key.Covers(l.App) {
 		return l, &apiError{status: 404, message: "there is no such app"}

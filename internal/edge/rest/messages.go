@@ -108,21 +108,11 @@ func (in *listMessagesInput) listing() (journal.Listing, error) {
 	for _, t := range in.Types {
 		l.Kinds = append(l.Kinds, kindOf[t])
 	}
-	for _, f := range []struct {
-		name, given string
-		set         func(string)
-	}{
+	if err := setIDs([]idParam{
 		{"session_id", in.Session, func(id string) { l.Session = chat.SessionID(id) }},
 		{"participant_id", in.Participant, func(id string) { l.Author = chat.ParticipantID(id) }},
-	} {
-		if f.given == "" {
-			continue
-		}
-		id, ok := parseGUID(f.given)
-		if !ok {
-			return l, badRequest("%q must be a valid GUID", f.name)
-		}
-		f.set(id)
+	}); err != nil {
+		return l, err
 	}
 	if err := in.times(&l); err != nil {
 		return l, err

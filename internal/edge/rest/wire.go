@@ -40,6 +40,27 @@ func parseGUID(text string) (string, bool) {
 	return id.String(), true
 }
 
+// idParam is a parameter of a query that is an id, and where it goes.
+type idParam struct {
+	name, given string
+	set         func(id string)
+}
+
+// setIDs takes over the ids that were given.
+func setIDs(params []idParam) error {
+	for _, p := range params {
+		if p.given == "" {
+			continue
+		}
+		id, ok := parseGUID(p.given)
+		if !ok {
+			return badRequest("%q must be a valid GUID", p.name)
+		}
+		p.set(id)
+	}
+	return nil
+}
+
 // stamp is a time in the API: RFC 3339 in UTC with milliseconds.
 type stamp time.Time
 
