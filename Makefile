@@ -26,7 +26,7 @@ export PARLEY_TEST_LOGS
 export PARLEY_E2E_LOGS ?= $(PARLEY_TEST_LOGS)/e2e
 
 .NOTPARALLEL:
-.PHONY: all build test setup generate pages check-generated fmt lint test-go test-web test-clients test-demo test-e2e check-logs soak bench-slow bench-storms bench-lists bench-export fuzz clean
+.PHONY: all build test setup generate pages check-generated fmt lint test-go test-web test-clients test-demo test-e2e check-logs soak bench-slow bench-storms bench-lists bench-load bench-export fuzz clean
 all: build
 
 build:
@@ -119,6 +119,10 @@ bench-storms:
 # Lists and single things of a large app, by REST.
 bench-lists:
 	go run ./test/bench lists
+
+# What deliveries cost, beside NATS and a bare write.
+bench-load:
+	go run ./test/bench load
 
 # The file of a session of a million messages, beside sqlite3 -csv.
 bench-export:

@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	case "floor":
 		return serveFloor(ctx, out)
 	case "nats":
-		return serveNATS(ctx, out)
+		return serveNATS(ctx, args, out)
 	}
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	switch name {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -48,12 +49,48 @@ func (nats) Join(ctx context.Context, p *bench.Process, room, _ int) (*bench.Lin
 	}, nil
 }
 
-// serveNATS is the process of NATS.
-func serveNATS(ctx context.Context, out io.Writer) error {
-	s, err := natsserver.NewServer(&natsserver.Options{
+// jetStream is NATS that stores each message, on disk before it says so.
+type jetStream struct{ dir string }
+
+func (jetStream) Name() string { return "jetstream" }
+
+func (jetStream) Close() error { return nil }
+
+func (j jetStream) Start(ctx context.Context, _, _ int) (*bench.Process, error) {
+	dir, err := os.MkdirTemp(j.dir, "jetstream")
+	if err != nil {
+		return nil, err
+	}
+	return bench.Start(ctx, "nats", dir)
+}
+
+func (jetStream) Join(ctx context.Context, p *bench.Process, room, person int) (*bench.Line, error) {
+	l, err := nats{}.Join(ctx, p, room, person)
+	if err != nil {
+		return nil, err
+	}
+	if room == 0 {
+		const stream = `{"name":"stored","subjects":["stored.*"],"storage":"file","retention":"limits","num_replicas":1}`
+		if _, err := l.Conn.Write(bench.ClientFrame(2, fmt.Appendf(nil, "PUB $JS.API.STREAM.CREATE.stored room.0 %d\r\n%s\r\n", len(stream), stream))); err != nil {
+			return nil, err
+		}
+	}
+	// The acknowledgement goes to the room, the message to the stream.
+	text := bench.NewText(bench.TextBytes)
+	l.Message, l.Mark = bench.ClientFrame(2, fmt.Appendf(nil, "PUB stored.%d room.%d %d\r\n%s\r\n", room, room, len(text), text)), `"seq":`
+	return l, nil
+}
+
+// serveNATS is the process of NATS. With a folder it stores what is said there.
+func serveNATS(ctx context.Context, args []string, out io.Writer) error {
+	options := &natsserver.Options{
 		Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoLog: true, NoSigs: true, DontListen: true,
 		Websocket: natsserver.WebsocketOpts{Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoTLS: true},
-	})
+	}
+	if len(args) == 1 {
+		options.JetStream, options.StoreDir, options.SyncAlways = true, args[0], true
+	}
+	s, err := natsserver.NewServer(options)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { eventually } from '../harness/eventually.js';
 import { Room } from '../harness/room.js';
-import { isKicked, mayBeCutOff, refused, rejection } from './call.js';
+import { isKicked, refused, rejection } from './call.js';
 
 /** How soon a change by REST has to reach who is there, in milliseconds. */
 const REACHES_WITHIN = 1_000;
@@ -127,7 +127,6 @@ async function isOver({ stage, version }, end) {
   try {
     const people = await side.joinAll('One', 'Two');
     await end(side);
-    people.forEach(mayBeCutOff);
     await Promise.all(people.map((each) => each.sees('roomLeft', ({ state }) => state === 'ended', OUT_WITHIN)));
     assert.deepEqual(side.surprises(), []);
   } catch (error) {

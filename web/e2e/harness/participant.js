@@ -7,6 +7,8 @@ const CALL_LIMIT = 30_000;
 
 /** How many of its last events a participant's report shows. */
 const EVENTS_SHOWN = 30;
+// What the SDK's media library says of what it was still doing when it is closed.
+const MEDIA_CLOSED = 'closed';
 
 /**
  * Somebody in a meeting: one page in a browser context of its own, running the SDK under test.
@@ -248,7 +250,9 @@ export class Participant {
   /** What went wrong in this page without any test having asked for it. */
   surprises() {
     // Where the SDK does not wait for an answer, a refusal also turns up as an error that nobody caught.
-    const isExplained = (text) => this.#explained.some((explained) => text.includes(explained));
+    // Who has left in whatever way while the SDK was still setting up media hears of that as one, too.
+    const hasLeft = this.eventsOf('roomLeft').length > 0;
+    const isExplained = (text) => (hasLeft && text === MEDIA_CLOSED) || this.#explained.some((explained) => text.includes(explained));
     return [
       ...this.#refusals.map(({ text }) => `${this.name} was refused: ${text}`),
       ...this.#uncaught.filter((text) => !isExplained(text)).map((text) => `${this.name}'s page had an uncaught error: ${text}`),
