@@ -34,7 +34,10 @@ func (d descriptor) Write(b []byte) (int, error) {
 		n, err := unix.Write(d.fd, b[written:])
 		switch {
 		case errors.Is(err, unix.EAGAIN):
-			time.Sleep(rest)
+			room := []unix.PollFd{{Fd: int32(d.fd), Events: unix.POLLOUT}}
+			if _, err := unix.Poll(room, -1); err != nil && !errors.Is(err, unix.EINTR) {
+				return written, os.NewSyscallError("poll", err)
+			}
 		case err != nil:
 			return written, os.NewSyscallError("write", err)
 		}
