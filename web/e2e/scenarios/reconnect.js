@@ -23,7 +23,8 @@ export function reconnect(scenario, sdk) {
       await ada.says('to be pinned', bob),
     ];
 
-    const arrivals = ada.eventsOf('participantJoined').length;
+    // As both come at the same time, the SDK may tell of one as joined, left and joined.
+    const [arrivals, departures] = [ada.eventsOf('participantJoined').length, ada.eventsOf('participantLeft').length];
 
     await cut(link, bob);
     const missed = [await ada.says('missed 1'), await ada.says('missed 2')];
@@ -50,7 +51,7 @@ export function reconnect(scenario, sdk) {
     const fromAda = await ada.says('live again', bob);
     const fromBob = await bob.says('live again, too', ada);
     for (const reader of [ada, bob]) assert.deepEqual(await reader.messages(), [...expected, fromAda, fromBob]);
-    assert.deepEqual(ada.eventsOf('participantLeft'), [], 'a short absence is no departure');
+    assert.equal(ada.eventsOf('participantLeft').length, departures, 'a short absence is no departure');
     assert.equal(ada.eventsOf('participantJoined').length, arrivals, 'and coming back no arrival');
     assert.equal(await ada.peerOf(bob), toBob);
   });
