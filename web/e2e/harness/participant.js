@@ -9,6 +9,8 @@ const CALL_LIMIT = 30_000;
 const EVENTS_SHOWN = 30;
 // What the SDK's media library says of what it was still doing when it is closed.
 const MEDIA_CLOSED = 'closed';
+// What the server says to a request that was under way when its peer was sent out.
+const NO_LONGER_HERE = 'join the meeting first';
 
 /**
  * Somebody in a meeting: one page in a browser context of its own, running the SDK under test.
@@ -252,9 +254,10 @@ export class Participant {
     // Where the SDK does not wait for an answer, a refusal also turns up as an error that nobody caught.
     // Who has left in whatever way while the SDK was still setting up media hears of that as one, too.
     const hasLeft = this.eventsOf('roomLeft').length > 0;
-    const isExplained = (text) => (hasLeft && text === MEDIA_CLOSED) || this.#explained.some((explained) => text.includes(explained));
+    const isOfLeaving = (text) => hasLeft && (text === MEDIA_CLOSED || text.includes(NO_LONGER_HERE));
+    const isExplained = (text) => isOfLeaving(text) || this.#explained.some((explained) => text.includes(explained));
     return [
-      ...this.#refusals.map(({ text }) => `${this.name} was refused: ${text}`),
+      ...this.#refusals.filter(({ text }) => !isOfLeaving(text)).map(({ text }) => `${this.name} was refused: ${text}`),
       ...this.#uncaught.filter((text) => !isExplained(text)).map((text) => `${this.name}'s page had an uncaught error: ${text}`),
       ...this.#dialogs.map((text) => `${this.name}'s page opened a dialog: ${text}`),
       ...this.hosts.filter((host) => !isLocal(host) && !this.outside.includes(host)).map((host) => `${this.name} asked ${host}`),
