@@ -27,8 +27,6 @@ type Dialect interface {
 	// Join makes a line for a person in a room, who hears what is said there from
 	// then on.
 	Join(ctx context.Context, p *Process, room, person int) (*Line, error)
-	// Close removes what Start made.
-	Close() error
 }
 
 // ClientFrame gives a WebSocket message of a client in one frame. It is masked
@@ -141,6 +139,3 @@ func (d *Parley) Join(ctx context.Context, p *Process, room, person int) (*Line,
 		Ping: []byte{0x81, byte(len(protocol.Ping)), protocol.Ping[0]}, Pong: ClientFrame(1, []byte(protocol.Pong)),
 	}, nil
 }
-
-// Close implements Dialect.
-func (*Parley) Close() error { return nil }

@@ -204,31 +204,6 @@ func (e *ear) hear(h *Heard, data []byte) (own int, err error) {
 	return own, nil
 }
 
-// listen reads until the connection ends. each is called, in the goroutine that
-// reads, for each message of the line's own that has come back.
-func (l *Line) listen(h *Heard, size int, each func() error) error {
-	buf := make([]byte, size)
-	e := ear{line: l}
-	for {
-		n, err := l.Conn.Read(buf[copy(buf, e.kept):])
-		if err != nil {
-			return err
-		}
-		own, err := e.hear(h, buf[:len(e.kept)+n])
-		if err != nil {
-			return err
-		}
-		for range own {
-			if each == nil {
-				break
-			}
-			if err := each(); err != nil {
-				return err
-			}
-		}
-	}
-}
-
 // delayed notes how late a delivery is.
 func (h *Heard) delayed(digits []byte) {
 	var raw [8]byte

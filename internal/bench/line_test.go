@@ -41,33 +41,30 @@ func TestAMessageIsStampedWithTimeLineAndNumber(t *testing.T) {
 	})
 }
 
-// hear has a line listen to what arrives in pieces of a size.
-func hear(t *testing.T, l *Line, there net.Conn, text []byte, size int) (h *Heard, own int) {
+// hear has a line hear what arrives in pieces of a size.
+func hear(t *testing.T, l *Line, text []byte, size int) (h *Heard, own int) {
 	t.Helper()
 	h = newHeard(2, 1)
-	ended := make(chan error, 1)
-	go func() { ended <- l.listen(h, 256, func() error { own++; return nil }) }()
+	e := ear{line: l}
 	for len(text) > 0 {
 		n := min(size, len(text))
-		if _, err := there.Write(text[:n]); err != nil {
+		some, err := e.hear(h, append(bytes.Clone(e.kept), text[:n]...))
+		if err != nil {
 			t.Fatal(err)
 		}
+		own += some
 		text = text[n:]
-	}
-	_ = there.Close()
-	if err := <-ended; !errors.Is(err, io.EOF) {
-		t.Errorf("listening ended with %v", err)
 	}
 	return h, own
 }
 
 func TestDeliveriesAreCountedHoweverTheyAreCut(t *testing.T) {
 	for size := 1; size < 300; size++ {
-		l, there := pair(t, "")
+		l, _ := pair(t, "")
 		own := bytes.Clone(l.Message)
 		other := bytes.Replace(own, []byte("0000001a"), []byte("0000001b"), 1)
 		text := bytes.Join([][]byte{own, other, other, own, []byte("the end ~#stam")}, nil)
-		h, back := hear(t, l, there, text, size)
+		h, back := hear(t, l, text, size)
 		if got := h.deliveries.Load(); got != 4 || back != 2 {
 			t.Fatalf("in pieces of %d: %d deliveries, %d of its own; want 4 and 2", size, got, back)
 		}
@@ -78,8 +75,8 @@ func TestDeliveriesAreCountedHoweverTheyAreCut(t *testing.T) {
 }
 
 func TestAnotherMarkCountsTheLinesOwn(t *testing.T) {
-	l, there := pair(t, `"seq":`)
-	h, own := hear(t, l, there, []byte(`{"seq":1}{"seq":2}`), 5)
+	l, _ := pair(t, `"seq":`)
+	h, own := hear(t, l, []byte(`{"seq":1}{"seq":2}`), 5)
 	if got := h.deliveries.Load(); got != 2 || own != 2 {
 		t.Errorf("%d deliveries, %d of its own; want 2 and 2", got, own)
 	}
@@ -88,10 +85,7 @@ func TestAnotherMarkCountsTheLinesOwn(t *testing.T) {
 func TestPingsAreAnswered(t *testing.T) {
 	l, there := pair(t, "")
 	l.Ping, l.Pong = []byte("ping"), []byte("pong")
-	go func() { _ = l.listen(newHeard(1, 0), 256, nil) }()
-	if _, err := there.Write([]byte("something ping")); err != nil {
-		t.Fatal(err)
-	}
+	go func() { _, _ = (&ear{line: l}).hear(newHeard(1, 0), []byte("something ping")) }()
 	answer := make([]byte, 4)
 	if _, err := io.ReadFull(there, answer); err != nil || string(answer) != "pong" {
 		t.Errorf("the answer is %q, %v", answer, err)

@@ -103,8 +103,12 @@ func (r Result) PerSecond() float64 { return float64(r.Messages) / r.Elapsed.Sec
 
 // String tells it in a line.
 func (r Result) String() string {
-	return fmt.Sprintf("%7.2f CPU s per million deliveries, %8.0f messages/s, p50 %7.2f ms, p99 %7.2f ms, %3d bytes each, %6.1f MiB",
-		r.PerMillion(), r.PerSecond(), Milliseconds(r.P50), Milliseconds(r.P99), r.Bytes/max(r.Deliveries, 1), float64(r.Memory)/(1<<20))
+	delays := ""
+	if r.P99 > 0 { // else what comes back has no stamp
+		delays = fmt.Sprintf(" p50 %7.2f ms, p99 %7.2f ms,", Milliseconds(r.P50), Milliseconds(r.P99))
+	}
+	return fmt.Sprintf("%7.2f CPU s per million deliveries, %8.0f messages/s,%s %3d bytes each, %6.1f MiB",
+		r.PerMillion(), r.PerSecond(), delays, r.Bytes/max(r.Deliveries, 1), float64(r.Memory)/(1<<20))
 }
 
 // load is a workload that is being carried out.

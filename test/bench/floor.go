@@ -23,8 +23,6 @@ type floor struct {
 
 func (*floor) Name() string { return "floor" }
 
-func (*floor) Close() error { return nil }
-
 func (*floor) Start(ctx context.Context, _, _ int) (*bench.Process, error) {
 	return bench.Start(ctx, "floor")
 }

@@ -19,8 +19,6 @@ type nats struct{}
 
 func (nats) Name() string { return "nats" }
 
-func (nats) Close() error { return nil }
-
 func (nats) Start(ctx context.Context, _, _ int) (*bench.Process, error) {
 	return bench.Start(ctx, "nats")
 }
@@ -53,8 +51,6 @@ func (nats) Join(ctx context.Context, p *bench.Process, room, _ int) (*bench.Lin
 type jetStream struct{ dir string }
 
 func (jetStream) Name() string { return "jetstream" }
-
-func (jetStream) Close() error { return nil }
 
 func (j jetStream) Start(ctx context.Context, _, _ int) (*bench.Process, error) {
 	dir, err := os.MkdirTemp(j.dir, "jetstream")

@@ -170,3 +170,15 @@ func TestJoinsOfAParticipantAreLimited(t *testing.T) {
 		t.Errorf("after a minute: %v", err)
 	}
 }
+
+func TestLiftedRatesHoldNobodyBack(t *testing.T) {
+	w := newWatch()
+	all := newRates(w.time)
+	all.lifted = true
+	r := all.of("a")
+	for n := range 2000 {
+		if err := errors.Join(r.take(chat.Text), r.takeBytes(2000)); err != nil {
+			t.Fatalf("message %d: %v", n, err)
+		}
+	}
+}

@@ -72,8 +72,8 @@ type Dump struct {
 type Source interface {
 	// SessionMessages gives each the public messages of a session as they stand,
 	// in order, from those after a seq on, without deleted ones; it looks at no
-	// more than limit entries. A message is lent until each returns. It gives the seq to go on after, 0 at the end. One
-	// that is damaged on disk is an error.
+	// more than limit entries. A message is lent until each returns. It gives the
+	// seq to go on after, 0 at the end. One that is damaged on disk is an error.
 	SessionMessages(ctx context.Context, id chat.SessionID, after uint64, limit int, each func(*chat.Message) error) (next uint64, err error)
 }
 
@@ -190,7 +190,7 @@ func New(config Config) *Service {
 // reader gives what was said in a session so far as a file. It reads no further
 // ahead than a page, in the goroutine of who reads it.
 type reader struct {
-	ctx     context.Context //nolint:containedctx // of the one read that this is
+	ctx     context.Context
 	from    Source
 	session chat.SessionID
 	format  Format

@@ -17,15 +17,15 @@ const niceness = 10
 // others of the process. A panic of f is one of the caller.
 func lowly(f func() error) error {
 	type outcome struct {
-		err   error
-		panic string
+		err  error
+		fell *fell
 	}
 	done := make(chan outcome, 1)
 	go func() {
 		var o outcome
 		defer func() {
 			if p := recover(); p != nil {
-				o.panic = fmt.Sprintf("%v\n%s", p, debug.Stack())
+				o.fell = &fell{p, debug.Stack()}
 			}
 			done <- o
 		}()
@@ -36,8 +36,27 @@ func lowly(f func() error) error {
 		o.err = f()
 	}()
 	o := <-done
-	if o.panic != "" {
-		panic(o.panic)
+	if o.fell != nil {
+		panic(o.fell)
 	}
 	return o.err
 }
+
+// fell is a panic that goes on in another goroutine, and tells where it began. It
+// is a runtime.Error, of which whoever stops it may log all. Of the value it tells
+// as much as may be in a log: what people say may be part of others.
+type fell struct {
+	value any
+	stack []byte
+}
+
+func (f *fell) Error() string {
+	what := fmt.Sprintf("%T", f.value)
+	if err, ok := f.value.(runtime.Error); ok {
+		what = err.Error()
+	}
+	return fmt.Sprintf("%s, in a goroutine of its own:\n%s", what, f.stack)
+}
+
+// RuntimeError implements runtime.Error.
+func (*fell) RuntimeError() {}
