@@ -30,9 +30,10 @@ func (benchRunCommand) Help() string {
   W1-1, W1-32     one room, 500 listeners, 1 or 32 messages under way
   W1x-1, W1x-32   the same with 2,000 listeners
   W2-paced        200 rooms of 10 who all speak, 2,000 messages a second
-  W2-flat         the same, each sending as fast as messages come back
+  W2-flat         the same, in each room the next as soon as the last has come back
   W4-1 ... -1024  messages stored and acknowledged, so many under way
 
+A message is under way until it has come back to who sent it.
 CPU is that of the server's process, by the kernel's account. The clients run on the same machine and take their share of it.`
 }
 

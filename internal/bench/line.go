@@ -53,6 +53,8 @@ type Line struct {
 	stamp int        // where in Message the digits of the stamp are
 	own   [8]byte
 	n     uint32
+
+	number int // among all lines
 }
 
 // prepare makes the line ready, as the one of that number.
@@ -61,7 +63,7 @@ func (l *Line) prepare(number int) error {
 	if at < 0 {
 		return errors.New("the message of a line has no stamp")
 	}
-	l.stamp = at + len(stampMark)
+	l.number, l.stamp = number, at+len(stampMark)
 	putHex(l.own[:], uint64(number), 8)
 	copy(l.Message[l.stamp+16:], l.own[:])
 	if l.Mark == "" {

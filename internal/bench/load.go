@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,12 +22,13 @@ type Pattern int
 
 // The patterns.
 const (
-	// OneSpeaks has the first person of the first room speak, a number of messages
-	// ahead of the slowest listener.
+	// OneSpeaks has one person of each room speak. A message is under way until it
+	// has come back to that person; then follows the next.
 	OneSpeaks Pattern = iota
-	// AllSpeak has everybody send the next message when the last has come back.
+	// AllSpeak has everybody speak in turn: when a message has come back to who
+	// sent it, the next person of the room sends the next.
 	AllSpeak
-	// Paced has everybody speak in turn, so many a second together.
+	// Paced has everybody speak in turn, so many a second in all rooms together.
 	Paced
 )
 
@@ -35,7 +37,7 @@ type Workload struct {
 	Name          string
 	Rooms, People int // people in each room
 	Pattern       Pattern
-	// InFlight is how many messages OneSpeaks has under way.
+	// InFlight is how many messages are under way in each room, but with Paced.
 	InFlight int
 	// Rate is how many messages a second Paced sends.
 	Rate float64
@@ -52,11 +54,11 @@ func Workloads() []Workload {
 		{Name: "W1x-1", Rooms: 1, People: 2000, InFlight: 1, Messages: 500},
 		{Name: "W1x-32", Rooms: 1, People: 2000, InFlight: 32, Messages: 5000},
 		{Name: "W2-paced", Rooms: 200, People: 10, Pattern: Paced, Rate: 2000, Messages: 10000},
-		{Name: "W2-flat", Rooms: 200, People: 10, Pattern: AllSpeak, Messages: 40000},
-		{Name: "W4-1", Rooms: 1, People: 1, Pattern: AllSpeak, Messages: 2000},
-		{Name: "W4-64", Rooms: 64, People: 1, Pattern: AllSpeak, Messages: 30000},
-		{Name: "W4-256", Rooms: 256, People: 1, Pattern: AllSpeak, Messages: 50000},
-		{Name: "W4-1024", Rooms: 1024, People: 1, Pattern: AllSpeak, Messages: 60000},
+		{Name: "W2-flat", Rooms: 200, People: 10, Pattern: AllSpeak, InFlight: 1, Messages: 40000},
+		{Name: "W4-1", Rooms: 1, People: 1, InFlight: 1, Messages: 2000},
+		{Name: "W4-64", Rooms: 64, People: 1, InFlight: 1, Messages: 30000},
+		{Name: "W4-256", Rooms: 256, People: 1, InFlight: 1, Messages: 50000},
+		{Name: "W4-1024", Rooms: 1024, People: 1, InFlight: 1, Messages: 60000},
 	}
 }
 
@@ -115,7 +117,8 @@ func (r Result) String() string {
 type load struct {
 	Workload
 	heard *Heard
-	lines []*Line // those of a room stand together
+	lines []*Line      // those of a room stand together
+	left  atomic.Int64 // to be sent
 
 	mu      sync.Mutex
 	ended   bool
@@ -138,24 +141,11 @@ func (w Workload) Run(ctx context.Context, d Dialect) (r Result, err error) {
 	if err := l.quiet(ctx); err != nil {
 		return r, err
 	}
-	warm := max(w.Messages/10, 1)
-	if w.Pattern == AllSpeak {
-		return l.measureAll(ctx, p, warm)
-	}
-	sent, err := l.speak(ctx, 0, warm)
-	if err != nil {
+	if err := l.say(ctx, max(w.Messages/10, 1)); err != nil {
 		return r, err
 	}
-	if err := l.reset(ctx, sent); err != nil {
-		return r, err
-	}
-	return l.measured(p, func() error {
-		all, err := l.speak(ctx, sent, w.Messages)
-		if err != nil {
-			return err
-		}
-		return l.heard.await(ctx, int64(all)*l.heard.each)
-	})
+	l.delays() // of those nobody wants to know
+	return l.measured(p, func() error { return l.say(ctx, w.Messages) })
 }
 
 // sampled is of how many deliveries one is timed.
@@ -197,11 +187,7 @@ func (l *load) join(ctx context.Context, d Dialect, p *Process) error {
 	if err != nil {
 		return err
 	}
-	again := func(*Line) error { return nil }
-	if l.Pattern == AllSpeak {
-		again = (*Line).Send
-	}
-	return l.listen(again)
+	return l.listen(l.again)
 }
 
 // failed notes the first error of a line that was not cut here.
@@ -233,15 +219,6 @@ func (l *load) quiet(ctx context.Context) error {
 	}
 }
 
-// reset waits until all that was sent was heard, and forgets how long it took.
-func (l *load) reset(ctx context.Context, sent int) error {
-	if err := l.heard.await(ctx, int64(sent)*l.heard.each); err != nil {
-		return errors.Join(err, l.err())
-	}
-	l.delays()
-	return nil
-}
-
 // delays gives the delays that were noted since the last call.
 func (l *load) delays() []time.Duration {
 	var all []time.Duration
@@ -255,29 +232,60 @@ func (l *load) delays() []time.Duration {
 	}
 }
 
-// speak sends n messages, where sent were sent before, and gives how many that
-// makes.
-func (l *load) speak(ctx context.Context, sent, n int) (int, error) {
-	began, first := time.Now(), sent
-	for ; sent < first+n; sent++ {
-		from := l.lines[0]
-		if l.Pattern == Paced {
-			// Neighbours are of different rooms.
-			from = l.lines[(sent%l.Rooms)*l.People+sent/l.Rooms%l.People]
-			due := began.Add(time.Duration(float64(sent-first) / l.Rate * float64(time.Second)))
-			if ahead := time.Until(due); ahead > 500*time.Microsecond {
-				if err := Pause(ctx, ahead); err != nil {
-					return sent, err
-				}
-			}
-		} else if err := l.heard.await(ctx, int64(sent-l.InFlight+1)*l.heard.each); err != nil {
-			return sent, errors.Join(err, l.err())
-		}
-		if err := from.Send(); err != nil {
-			return sent, errors.Join(err, l.err())
+// say has n messages sent, and waits until everybody has heard them.
+func (l *load) say(ctx context.Context, n int) error {
+	goal := l.heard.deliveries.Load() + int64(n)*l.heard.each
+	var err error
+	if l.Pattern == Paced {
+		err = l.pace(ctx, n)
+	} else {
+		l.left.Store(int64(n))
+		for i := 0; i < l.Rooms*l.InFlight && err == nil; i++ {
+			err = l.speak(l.lines[i%l.Rooms*l.People])
 		}
 	}
-	return sent, nil
+	if err == nil {
+		err = l.heard.await(ctx, goal)
+	}
+	return errors.Join(err, l.err())
+}
+
+// speak has a line send, if there is something left to be sent.
+func (l *load) speak(line *Line) error {
+	if l.left.Add(-1) < 0 {
+		return nil
+	}
+	return line.Send()
+}
+
+// again goes on when a message has come back to who sent it.
+func (l *load) again(line *Line) error {
+	switch l.Pattern {
+	case Paced:
+		return nil
+	case AllSpeak:
+		room := line.number / l.People * l.People
+		line = l.lines[room+(line.number+1)%l.People]
+	}
+	return l.speak(line)
+}
+
+// pace sends messages at the rate.
+func (l *load) pace(ctx context.Context, n int) error {
+	began := time.Now()
+	for i := range n {
+		due := began.Add(time.Duration(float64(i) / l.Rate * float64(time.Second)))
+		if ahead := time.Until(due); ahead > 500*time.Microsecond {
+			if err := Pause(ctx, ahead); err != nil {
+				return err
+			}
+		}
+		// Neighbours are of different rooms.
+		if err := l.lines[(i%l.Rooms)*l.People+i/l.Rooms%l.People].Send(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // measured does something and tells what it took.
@@ -306,20 +314,6 @@ func (l *load) measured(p *Process, do func() error) (r Result, err error) {
 		r.P50, r.P99 = Percentile(delays, 50), Percentile(delays, 99)
 	}
 	return r, l.err()
-}
-
-// measureAll has everybody speak, and measures from when some has been said.
-func (l *load) measureAll(ctx context.Context, p *Process, warm int) (Result, error) {
-	for _, line := range l.lines {
-		if err := line.Send(); err != nil {
-			return Result{}, errors.Join(err, l.err())
-		}
-	}
-	if err := l.reset(ctx, warm); err != nil {
-		return Result{}, err
-	}
-	goal := l.heard.deliveries.Load() + int64(l.Messages)*l.heard.each
-	return l.measured(p, func() error { return l.heard.await(ctx, goal) })
 }
 
 // Medians gives the median of each figure.
