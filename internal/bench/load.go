@@ -263,6 +263,7 @@ func (l *load) again(line *Line) error {
 	switch l.Pattern {
 	case Paced:
 		return nil
+	case OneSpeaks:
 	case AllSpeak:
 		room := line.number / l.People * l.People
 		line = l.lines[room+(line.number+1)%l.People]
