@@ -21,11 +21,14 @@ var errFault = errors.New("a mistake in the program")
 // unlock gives the room's lock free. It must be deferred itself, for it drops
 // the room on the way of a panic.
 func (r *Room) unlock() {
-	panicked := recover()
-	if panicked == nil {
-		r.mu.Unlock()
-		return
+	if panicked := recover(); panicked != nil {
+		r.drop(panicked)
 	}
+	r.mu.Unlock()
+}
+
+// drop gives the lock free and goes on with a panic, once the room is given up.
+func (r *Room) drop(panicked any) {
 	r.collapse()
 	r.mu.Unlock()
 	r.hub.forget(r)

@@ -7,8 +7,9 @@ import (
 
 // Feed is what goes out on one connection: the room's log from a cursor on,
 // and in between, each at its place, what is for this connection alone:
-// answers, private messages, pings. One goroutine reads it by Next; the other
-// methods may be called by any.
+// answers, private messages, pings. After Start the room writes it to an Outlet;
+// without that, one goroutine reads it by Next. The other methods may be called by
+// any.
 type Feed struct {
 	room *Room
 	wake chan struct{}
@@ -28,6 +29,13 @@ type Feed struct {
 	pings    []mark  // what had been sent before each unanswered ping
 	ending   *Closed // to be closed with when all has gone out
 	closed   *Closed
+
+	outlet Outlet // nil where somebody calls Next
+	next   *Feed  // in the line
+	lined  bool   // it is in the line
+	busy   bool   // it is being written to
+	again  bool   // it has been roused meanwhile
+	over   bool   // nothing more is written to it
 }
 
 // item is a frame for one connection, with its place in the room's log.
@@ -83,7 +91,8 @@ var (
 // so far and before all that it says from now on.
 func (f *Feed) Answer(frame []byte) {
 	f.room.mu.Lock()
-	defer f.room.unlock()
+	f.room.line.inline = true
+	defer f.room.pumpSelf(pumpMost)
 	f.push(&item{frame: frame, ready: true, answer: true})
 }
 
@@ -115,13 +124,6 @@ func (f *Feed) account(i *item, bytes int) {
 	}
 }
 
-func (f *Feed) rouse() {
-	select {
-	case f.wake <- struct{}{}:
-	default:
-	}
-}
-
 // Slot is a place kept in a feed for an answer that still has to be made. It
 // holds back everything the room says after it, so fill it soon, always.
 type Slot struct {
@@ -149,7 +151,8 @@ func (f *Feed) reserve() Slot {
 // is in more follows on frame without a copy; it must not change any more.
 func (s Slot) Fill(frame []byte, more ...[]byte) {
 	s.feed.room.mu.Lock()
-	defer s.feed.room.unlock()
+	s.feed.room.line.inline = true
+	defer s.feed.room.pumpSelf(pumpMost)
 	s.item.frame, s.item.more, s.item.ready = frame, more, true
 	s.feed.account(s.item, s.item.size())
 	s.feed.rouse()
@@ -182,6 +185,13 @@ func (f *Feed) Next(ctx context.Context, bufs [][]byte) ([][]byte, error) {
 func (f *Feed) take(bufs [][]byte) ([][]byte, error) {
 	f.room.mu.Lock()
 	defer f.room.unlock()
+	bufs, _, err := f.taken(bufs)
+	return bufs, err
+}
+
+// taken takes what is to go out next. There is more after it, or may be, where
+// more says so.
+func (f *Feed) taken(bufs [][]byte) (_ [][]byte, more bool, _ error) {
 	size := 0
 	for f.closed == nil && size < batchBytes {
 		limit := f.room.log.end
@@ -213,9 +223,9 @@ func (f *Feed) take(bufs [][]byte) ([][]byte, error) {
 		f.close(f.ending)
 	}
 	if f.closed != nil {
-		return nil, f.closed
+		return nil, false, f.closed
 	}
-	return bufs, nil
+	return bufs, size >= batchBytes || f.ending != nil && len(bufs) > 0, nil
 }
 
 // takeLog adds what the room has said up to limit. A peer that has not joined

@@ -307,7 +307,7 @@ func (h *Hub) forget(r *Room) {
 // Observe takes the entries of a commit, in order, and brings each to its
 // room. It is the journal's observer.
 func (h *Hub) Observe(entries []journal.Entry) {
-	for len(entries) > 0 {
+	for most := pumpMost; len(entries) > 0; {
 		meeting := entries[0].Meeting
 		n := 1
 		for n < len(entries) && entries[n].Meeting == meeting {
@@ -317,7 +317,7 @@ func (h *Hub) Observe(entries []journal.Entry) {
 		r := h.rooms[meeting]
 		h.mu.Unlock()
 		if r != nil {
-			h.config.Faults.Do(fault.Room, func() { r.tell(entries[:n]) })
+			h.config.Faults.Do(fault.Room, func() { most -= r.tell(entries[:n], most) })
 		}
 		entries = entries[n:]
 	}

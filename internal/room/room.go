@@ -98,6 +98,7 @@ type Room struct {
 	failed  error         // why loading failed
 
 	mu      sync.Mutex
+	line    line
 	log     log
 	seq     uint64 // the last entry in the log
 	session Session
@@ -201,7 +202,7 @@ func (r *Room) connect(info Info) (*Connection, error) {
 	}
 	if old := r.feeds[info.Peer]; old != nil {
 		old.close(ClosedReplaced)
-		r.drop(old)
+		r.lose(old)
 	}
 	f := &Feed{room: r, info: info, wake: make(chan struct{}, 1), cursor: r.log.end}
 	if r.hub.draining.Load() {
@@ -238,8 +239,8 @@ func (r *Room) attach(m *Member, f *Feed) {
 	m.feed, f.member, f.cursor = f, m, r.log.end
 }
 
-// drop forgets a connection, if it is still the one of its peer.
-func (r *Room) drop(f *Feed) {
+// lose forgets a connection, if it is still the one of its peer.
+func (r *Room) lose(f *Feed) {
 	if r.feeds[f.info.Peer] != f {
 		return
 	}
@@ -330,8 +331,9 @@ func (r *Room) add(m *Member) {
 func (r *Room) Disconnect(f *Feed, goodbye bool) {
 	r.mu.Lock()
 	defer r.unlock()
+	f.over = true
 	f.close(ClosedReplaced)
-	r.drop(f)
+	r.lose(f)
 	if f.waiter != nil && f.waiter.feed == f {
 		r.stepOut(f.waiter, goodbye)
 	}
@@ -455,13 +457,15 @@ func (r *Room) Member(peer chat.PeerID) (Info, bool) {
 
 // tell brings committed entries to the peers. Entries come in order; those
 // told before are passed over, and when some were not told, all wait until the
-// hub has read them.
-func (r *Room) tell(entries []journal.Entry) {
+// hub has read them. Up to most of them are written to here, the others soon; it
+// gives how many there are.
+func (r *Room) tell(entries []journal.Entry, most int) (listeners int) {
 	r.mu.Lock()
-	defer r.unlock()
+	r.line.inline = most > 0
+	defer r.pumpSelf(most)
 	if r.filling {
 		r.held = append(r.held, entries...)
-		return
+		return 0
 	}
 	if n := r.follow(entries); n < len(entries) {
 		r.held = append(r.held, entries[n:]...)
@@ -469,6 +473,7 @@ func (r *Room) tell(entries []journal.Entry) {
 		r.hub.fill(r)
 	}
 	r.rouse()
+	return r.line.length
 }
 
 // follow tells of entries up to the first that does not follow on what has
@@ -505,6 +510,9 @@ func (r *Room) tellOne(e journal.Entry) {
 	audience := e.Event.Message.Audience
 	if len(audience) == 0 {
 		r.log.append(frame)
+		if f := r.feeds[e.Event.Peer]; f != nil && f.member != nil {
+			f.hasten()
+		}
 		return
 	}
 	for _, id := range audience {

@@ -3,7 +3,6 @@ package ws
 import (
 	"context"
 	"errors"
-	"net"
 	"sync"
 	"time"
 
@@ -46,7 +45,8 @@ type peer struct {
 	rates      *peerRates
 	pending    *semaphore.Weighted
 	transports map[string]transportState
-	asked      []string // the stores asked for before joining
+	asked      []string      // the stores asked for before joining
+	ended      chan struct{} // closed when End has ended the connection
 	// looked is the number of changes of the directory as of which the room is
 	// known to be up to date about this peer.
 	looked uint64
@@ -70,14 +70,7 @@ func (s *Server) serve(conn *transport.Conn, info room.Info, access directory.Ac
 	}
 	p := s.newPeer(conn, connection, info, access)
 	p.looked = changes
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		defer cancel()
-		if !s.Faults.Do(fault.Connection, func() { p.write(ctx) }) {
-			conn.Close(room.ClosedFault.Code, room.ClosedFault.Reason)
-		}
-	}()
+	p.feed.Start(p)
 	if connection.Missed != nil && !s.Faults.Do(fault.Connection, func() { p.replay(ctx, *connection.Missed) }) {
 		p.feed.Close(room.ClosedFault)
 	}
@@ -90,17 +83,16 @@ func (s *Server) serve(conn *transport.Conn, info room.Info, access directory.Ac
 	s.Faults.Do(fault.Connection, func() { end = p.read(ctx) })
 	s.Limits.Add(limitOf(end))
 	if errors.Is(end, transport.ErrInterrupted) {
-		// The writer closes, once everything has gone out.
+		// The feed ends, once everything has gone out.
 		_ = p.pending.Acquire(ctx, maxPending)
 		answered()
-		<-written
+		select {
+		case <-p.ended:
+		case <-ctx.Done():
+		}
 	}
 	code, reason, goodbye := closing(end)
-	// Before the writer ends, for it would close with a code of its own, and
-	// one that is stuck would not end.
 	conn.Close(code, reason)
-	cancel()
-	<-written
 	p.room.Disconnect(p.feed, goodbye)
 }
 
@@ -114,6 +106,7 @@ func (s *Server) newPeer(conn *transport.Conn, connection *room.Connection, info
 		server: s, conn: conn, feed: connection.Feed, room: connection.Room, info: info, access: access,
 		pace: pace, rates: s.rates.of(info.Participant),
 		pending: semaphore.NewWeighted(maxPending),
+		ended:   make(chan struct{}),
 	}
 }
 
@@ -136,29 +129,26 @@ func closing(end error) (code uint16, reason string, goodbye bool) {
 	return closed.Code, closed.Reason, false
 }
 
-// write sends what the room has to say, until the feed or the connection ends.
-func (p *peer) write(ctx context.Context) {
-	var bufs [][]byte
-	for {
-		var err error
-		if bufs, err = p.feed.Next(ctx, bufs); err != nil {
-			if closed, ok := errors.AsType[*room.Closed](err); ok {
-				p.server.Limits.Add(limitOf(closed))
-				p.conn.Close(closed.Code, closed.Reason)
-			} else {
-				p.conn.Close(transport.CloseGoingAway, "")
-			}
-			return
-		}
-		p.server.counts.wrote(bufs)
-		frames := net.Buffers(bufs)
-		if err := p.conn.Write(frames); err != nil {
-			p.server.Limits.Add(writeLimit(err))
-			// The reader, who shares the connection, sees the end of it.
-			p.conn.Close(room.ClosedBehind.Code, room.ClosedBehind.Reason)
-			return
-		}
+// Offer implements room.Outlet.
+func (p *peer) Offer(frames [][]byte) (waits bool, err error) {
+	p.server.counts.wrote(frames)
+	return p.conn.Offer(frames)
+}
+
+// Flush implements room.Outlet.
+func (p *peer) Flush() error { return p.conn.Flush() }
+
+// End implements room.Outlet. The reader, who shares the connection, sees the end
+// of it.
+func (p *peer) End(err error) {
+	defer close(p.ended)
+	if closed, ok := errors.AsType[*room.Closed](err); ok {
+		p.server.Limits.Add(limitOf(closed))
+		p.conn.Close(closed.Code, closed.Reason)
+		return
 	}
+	p.server.Limits.Add(writeLimit(err))
+	p.conn.Close(room.ClosedBehind.Code, room.ClosedBehind.Reason)
 }
 
 // read handles what the peer says, until the connection ends.

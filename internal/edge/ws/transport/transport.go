@@ -113,6 +113,10 @@ type Conn struct {
 	closed bool
 	code   uint16 // with which it was closed
 	torn   bool   // the last frame went out in part
+	direct direct
+
+	keep sync.Mutex  // whoever holds it only tries to get write
+	kept net.Buffers // what Offer has not got rid of; guarded by keep
 
 	pace sync.Mutex
 	// Guarded by pace:
@@ -180,7 +184,9 @@ func holdLittle(conn net.Conn) {
 }
 
 func newConn(conn net.Conn, reader *bufio.Reader, config Config) *Conn {
-	return &Conn{config: config, conn: conn, reader: reader, control: rate.NewLimiter(controlRate, controlBurst)}
+	c := &Conn{config: config, conn: conn, reader: reader, control: rate.NewLimiter(controlRate, controlBurst)}
+	c.direct.open(conn)
+	return c
 }
 
 // Read gives the next message, whole. The data is valid until the next Read
@@ -332,8 +338,44 @@ func (c *Conn) Write(frames net.Buffers) error {
 	if c.closed {
 		return net.ErrClosed
 	}
-	return c.send(frames)
+	return c.send(append(c.takeKept(), frames...))
 }
+
+// takeKept takes what Offer has kept.
+func (c *Conn) takeKept() net.Buffers {
+	c.keep.Lock()
+	defer c.keep.Unlock()
+	kept := c.kept
+	c.kept = nil
+	return kept
+}
+
+// Offer is Write without waiting: what does not go out at once is kept, waits
+// says so, and goes out by Flush or before what is written next. The slice may be
+// used again, what is in it not. A connection that is encrypted keeps all.
+func (c *Conn) Offer(frames [][]byte) (waits bool, err error) {
+	c.keep.Lock()
+	defer c.keep.Unlock()
+	if c.kept == nil && c.write.TryLock() {
+		defer c.write.Unlock()
+		if c.closed {
+			return false, net.ErrClosed
+		}
+		c.torn = true
+		if frames, err = c.direct.write(frames); err != nil {
+			return false, fmt.Errorf("writing to the peer: %w", err)
+		}
+		if len(frames) == 0 {
+			c.torn = false
+			return false, nil
+		}
+	}
+	c.kept = append(c.kept, frames...)
+	return true, nil
+}
+
+// Flush writes what Offer has kept.
+func (c *Conn) Flush() error { return c.Write(nil) }
 
 // send writes piece by piece: what is long may take long, as long as it goes
 // on. It is called under the write lock.

@@ -1,0 +1,85 @@
+//go:build unix
+
+package transport
+
+import (
+	"errors"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// direct writes to a connection past what would wait for it.
+type direct struct {
+	raw syscall.RawConn // nil where that cannot be
+	try func(fd uintptr)
+
+	frames [][]byte
+	n      int
+	err    error
+}
+
+// open makes it write to a connection, if that is one of the system's own.
+func (d *direct) open(conn net.Conn) {
+	own, ok := conn.(syscall.Conn) // which one with encryption is not
+	if !ok {
+		return
+	}
+	raw, err := own.SyscallConn()
+	if err != nil {
+		return
+	}
+	d.raw, d.try = raw, d.attempt
+}
+
+// write writes what goes out at once and gives the rest.
+func (d *direct) write(frames [][]byte) (rest [][]byte, err error) {
+	if d.raw == nil {
+		return frames, nil
+	}
+	d.frames, d.n, d.err = frames, 0, nil
+	err = d.raw.Control(d.try) // its Write heeds deadlines, which are for those who wait
+	d.frames = nil
+	if err == nil {
+		err = d.err
+	}
+	return after(frames, d.n), err
+}
+
+// attempt makes one attempt.
+func (d *direct) attempt(fd uintptr) {
+	for {
+		var err error
+		if len(d.frames) == 1 {
+			d.n, err = unix.Write(int(fd), d.frames[0])
+		} else {
+			d.n, err = unix.Writev(int(fd), d.frames)
+		}
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EAGAIN):
+			err = nil
+		case err != nil:
+			err = os.NewSyscallError("write", err)
+		}
+		d.n = max(d.n, 0)
+		d.err = err
+		return
+	}
+}
+
+// after gives what is left of frames once n bytes have gone out.
+func after(frames [][]byte, n int) [][]byte {
+	for len(frames) > 0 && n >= len(frames[0]) {
+		n -= len(frames[0])
+		frames = frames[1:]
+	}
+	if n > 0 {
+		rest := append([][]byte{frames[0][n:]}, frames[1:]...)
+		return rest
+	}
+	return frames
+}
