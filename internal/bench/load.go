@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -25,8 +26,8 @@ const (
 	// OneSpeaks has one person of each room speak. A message is under way until it
 	// has come back to that person; then follows the next.
 	OneSpeaks Pattern = iota
-	// AllSpeak has everybody speak in turn: when a message has come back to who
-	// sent it, the next person of the room sends the next.
+	// AllSpeak has everybody speak who has nothing under way, in an order drawn by
+	// lot: people know nothing of each other.
 	AllSpeak
 	// Paced has everybody speak in turn, so many a second in all rooms together.
 	Paced
@@ -37,7 +38,8 @@ type Workload struct {
 	Name          string
 	Rooms, People int // people in each room
 	Pattern       Pattern
-	// InFlight is how many messages are under way in each room, but with Paced.
+	// InFlight is how many messages are under way in each room with OneSpeaks, and
+	// of each person with AllSpeak.
 	InFlight int
 	// Rate is how many messages a second Paced sends.
 	Rate float64
@@ -119,6 +121,7 @@ type load struct {
 	heard *Heard
 	lines []*Line      // those of a room stand together
 	left  atomic.Int64 // to be sent
+	turns turns        // of AllSpeak
 
 	mu      sync.Mutex
 	ended   bool
@@ -133,11 +136,14 @@ func (w Workload) Run(ctx context.Context, d Dialect) (r Result, err error) {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, p.End(syscall.SIGKILL)) }() // nothing of it is needed
-	l := &load{Workload: w, heard: newHeard(w.People, w.sampled())}
+	l := &load{Workload: w, heard: newHeard(w.People, w.sampled()), turns: turns{news: make(chan struct{}, 1)}}
 	defer l.end()
 	if err := l.join(ctx, d, p); err != nil {
 		return r, err
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	l.hearing.Go(func() { l.failed(l.turns.send(ctx)) })
 	if err := l.quiet(ctx); err != nil {
 		return r, err
 	}
@@ -240,8 +246,8 @@ func (l *load) say(ctx context.Context, n int) error {
 		err = l.pace(ctx, n)
 	} else {
 		l.left.Store(int64(n))
-		for i := 0; i < l.Rooms*l.InFlight && err == nil; i++ {
-			err = l.speak(l.lines[i%l.Rooms*l.People])
+		for i := 0; i < l.speakers()*l.InFlight && err == nil; i++ {
+			err = l.again(l.lines[i%l.speakers()*len(l.lines)/l.speakers()])
 		}
 	}
 	if err == nil {
@@ -250,25 +256,72 @@ func (l *load) say(ctx context.Context, n int) error {
 	return errors.Join(err, l.err())
 }
 
-// speak has a line send, if there is something left to be sent.
-func (l *load) speak(line *Line) error {
-	if l.left.Add(-1) < 0 {
+// speakers is how many people speak who wait for what they have said.
+func (l *load) speakers() int {
+	if l.Pattern == AllSpeak {
+		return len(l.lines)
+	}
+	return l.Rooms
+}
+
+// again goes on when a message has come back to who sent it.
+func (l *load) again(line *Line) error {
+	if l.Pattern == Paced || l.left.Add(-1) < 0 {
+		return nil
+	}
+	if l.Pattern == AllSpeak {
+		l.turns.add(line)
 		return nil
 	}
 	return line.Send()
 }
 
-// again goes on when a message has come back to who sent it.
-func (l *load) again(line *Line) error {
-	switch l.Pattern {
-	case Paced:
-		return nil
-	case OneSpeaks:
-	case AllSpeak:
-		room := line.number / l.People * l.People
-		line = l.lines[room+(line.number+1)%l.People]
+// turns are those who may speak.
+type turns struct {
+	mu    sync.Mutex
+	lines []*Line
+	news  chan struct{}
+}
+
+func (t *turns) add(line *Line) {
+	t.mu.Lock()
+	t.lines = append(t.lines, line)
+	t.mu.Unlock()
+	select {
+	case t.news <- struct{}{}:
+	default:
 	}
-	return l.speak(line)
+}
+
+// draw takes one of them by lot, nil when there is none.
+func (t *turns) draw() *Line {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last := len(t.lines) - 1
+	if last < 0 {
+		return nil
+	}
+	i := rand.IntN(last + 1) //nolint:gosec // no secret
+	line := t.lines[i]
+	t.lines[i] = t.lines[last]
+	t.lines = t.lines[:last]
+	return line
+}
+
+// send has those speak who may, until ctx ends.
+func (t *turns) send(ctx context.Context) error {
+	for {
+		for line := t.draw(); line != nil; line = t.draw() {
+			if err := line.Send(); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-t.news:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // pace sends messages at the rate.
