@@ -248,15 +248,17 @@ func (r *Room) catchUp(f *Feed) {
 // flushAll writes until nothing is left, and leaves the feed at rest then.
 func (f *Feed) flushAll() error {
 	var bufs [][]byte
-	for {
-		if err := f.outlet.Flush(); err != nil {
-			return err
-		}
+	for waits := true; ; {
 		var err error
+		if waits {
+			if err = f.outlet.Flush(); err != nil {
+				return err
+			}
+		}
 		if bufs, err = f.takeMore(bufs[:0]); err != nil || len(bufs) == 0 {
 			return err
 		}
-		if _, err := f.outlet.Offer(bufs); err != nil {
+		if waits, err = f.outlet.Offer(bufs); err != nil {
 			return err
 		}
 	}
