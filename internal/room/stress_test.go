@@ -128,10 +128,16 @@ type reader struct {
 // follow reads a connection until the end of what is written.
 func (c *crowd) follow(ctx context.Context, conn *Connection, note func(public int)) (*reader, error) {
 	r := new(reader)
+	next := conn.Next
+	if conn.info.Peer[1] == '2' { // the others are for tests of Next
+		m := newMailbox(conn.info.Peer)
+		conn.Start(m)
+		next = m.next
+	}
 	var bufs [][]byte
 	for !r.ended {
 		var err error
-		if bufs, err = conn.Next(ctx, bufs); err != nil {
+		if bufs, err = next(ctx, bufs); err != nil {
 			return r, err
 		}
 		for line := range bytes.Lines(bytes.Join(bufs, nil)) {
@@ -140,6 +146,82 @@ func (c *crowd) follow(ctx context.Context, conn *Connection, note func(public i
 		note(r.public)
 	}
 	return r, nil
+}
+
+// mailbox is an outlet that somebody reads, which now and then does not take
+// everything at once.
+type mailbox struct {
+	mu    sync.Mutex
+	rng   *rand.Rand
+	kept  []byte
+	text  []byte
+	err   error
+	fresh chan struct{}
+}
+
+func newMailbox(peer chat.PeerID) *mailbox {
+	return &mailbox{rng: rand.New(rand.NewPCG(uint64(peer[0]), 3)), fresh: make(chan struct{}, 1)}
+}
+
+func (m *mailbox) Offer(frames [][]byte) (waits bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.kept) > 0 {
+		return false, errors.New("more is offered before the rest was flushed")
+	}
+	if m.rng.IntN(4) == 0 {
+		m.kept = bytes.Join(frames, nil)
+		return true, nil
+	}
+	m.put(bytes.Join(frames, nil))
+	return false, nil
+}
+
+func (m *mailbox) Flush() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.put(m.kept)
+	m.kept = nil
+	return nil
+}
+
+func (m *mailbox) End(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.err = err
+	m.put(nil)
+}
+
+func (m *mailbox) put(text []byte) {
+	m.text = append(m.text, text...)
+	select {
+	case m.fresh <- struct{}{}:
+	default:
+	}
+}
+
+// next waits until there is something and gives it.
+func (m *mailbox) next(ctx context.Context, bufs [][]byte) ([][]byte, error) {
+	for {
+		select {
+		case <-m.fresh:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		m.mu.Lock()
+		text, err := m.text, m.err
+		m.text = nil
+		if len(text) > 0 {
+			m.put(nil) // the end may be there, too
+		}
+		m.mu.Unlock()
+		if len(text) > 0 {
+			return append(bufs[:0], text), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 }
 
 // take checks one line: public texts come one after the other, and private
