@@ -18,7 +18,7 @@ type benchCommand struct {
 type benchRunCommand struct {
 	Load   string  `arg:"" optional:"" help:"Which load; all of them where none is named."`
 	Rounds int     `help:"How often each load is repeated, with a server and a data directory of its own each time; the medians are told." default:"1"`
-	Scale  float64 `help:"So many times as many messages." default:"1"`
+	Scale  float64 `help:"So many times as many messages, or people for W3 and W6." default:"1"`
 	Dir    string  `help:"Where data directories are made, and removed. Choose the disk that messages will be stored on." type:"existingdir" placeholder:"DIR" default:"."`
 	JSON   bool    `name:"json" help:"Tell each round as a line of JSON."`
 }
@@ -31,7 +31,10 @@ func (benchRunCommand) Help() string {
   W1x-1, W1x-32   the same with 2,000 listeners
   W2-paced        200 rooms of 10 who all speak, 2,000 messages a second
   W2-flat         the same, in each room the next as soon as the last has come back
+  W3              5,000 people of one meeting who say nothing: memory, and joining
   W4-1 ... -1024  messages stored and acknowledged, so many under way
+  W5              pages of a meeting of 1,000,000 messages, its newest 1,000, searches
+  W6              a room of 10,000: joins, and a message
 
 A message is under way until it has come back to who sent it.
 CPU is that of the server's process, by the kernel's account. The clients run on the same machine and take their share of it.`

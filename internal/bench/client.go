@@ -193,23 +193,42 @@ func (c *Client) Join() (history int, err error) {
 
 // answers waits until so many requests of its own are answered.
 func (c *Client) answers(n int) (history int, err error) {
-	for n > 0 {
-		f, err := c.Next(HeadBytes)
+	for ; n > 0; n-- {
+		f, err := c.answer(HeadBytes)
 		if err != nil {
 			return 0, err
+		}
+		if f.Event == protocol.GetMessages {
+			history = f.Bytes
+		}
+	}
+	return history, nil
+}
+
+// answer waits for the next answer to a request of its own.
+func (c *Client) answer(want int) (Frame, error) {
+	for {
+		f, err := c.Next(want)
+		if err != nil {
+			return f, err
 		}
 		if len(f.ID) <= len(c.peer) || f.ID[:len(c.peer)] != c.peer {
 			continue
 		}
 		if f.Event == protocol.Error {
-			return 0, errors.New("a request was refused")
+			return f, errors.New("a request was refused")
 		}
-		if f.Event == protocol.GetMessages {
-			history = f.Bytes
-		}
-		n--
+		return f, nil
 	}
-	return history, nil
+}
+
+// ask sends a request and gives so much of the answer.
+func (c *Client) ask(event protocol.Event, payload proto.Message, want int) (Frame, error) {
+	_ = c.Conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if err := c.Request(event, payload); err != nil {
+		return Frame{}, err
+	}
+	return c.answer(want)
 }
 
 // Listen reads until the connection ends.

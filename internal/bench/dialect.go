@@ -91,6 +91,13 @@ type Parley struct {
 
 	meetings []Meeting
 	made     int
+	filled   map[int]stored // by how many messages
+}
+
+// stored is a data directory with a meeting in which something was said.
+type stored struct {
+	data     string
+	meetings []Meeting
 }
 
 // Name implements Dialect.
@@ -98,13 +105,49 @@ func (*Parley) Name() string { return "parley" }
 
 // Start implements Dialect.
 func (d *Parley) Start(ctx context.Context, rooms, people int) (*Process, error) {
-	d.made++
-	data := fmt.Sprintf("%s/data-%d", d.Dir, d.made)
+	data := d.folder()
 	var err error
 	if d.meetings, err = SetUp(ctx, data, rooms, people); err != nil {
 		return nil, err
 	}
-	return Start(ctx, append(append([]string(nil), d.Command...), data, Lifted)...)
+	return d.serve(ctx, data)
+}
+
+// startFilled starts a server with one meeting of so many messages, which are
+// stored the first time only: what is measured there leaves them as they are.
+func (d *Parley) startFilled(ctx context.Context, messages int) (*Process, error) {
+	s, ok := d.filled[messages]
+	if !ok {
+		s.data = d.folder()
+		var err error
+		if s.meetings, err = SetUp(ctx, s.data, 1, 1); err != nil {
+			return nil, err
+		}
+		if err := Fill(ctx, s.data, s.meetings, messages); err != nil {
+			return nil, err
+		}
+		if d.filled == nil {
+			d.filled = make(map[int]stored)
+		}
+		d.filled[messages] = s
+	}
+	d.meetings = s.meetings
+	return d.serve(ctx, s.data)
+}
+
+// folder names a data directory that is to be made.
+func (d *Parley) folder() string {
+	d.made++
+	return fmt.Sprintf("%s/data-%d", d.Dir, d.made)
+}
+
+func (d *Parley) serve(ctx context.Context, data string) (*Process, error) {
+	p, err := Start(ctx, append(append([]string(nil), d.Command...), data, Lifted)...)
+	if err != nil {
+		return nil, err
+	}
+	p.reports = true
+	return p, nil
 }
 
 // Join implements Dialect.

@@ -3,9 +3,60 @@ package bench
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
+
+// Figure is one of those that a load is about.
+type Figure struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
+}
+
+// String tells it.
+func (f Figure) String() string {
+	digits := 3
+	switch {
+	case f.Value >= 1000:
+		digits = 0
+	case f.Value >= 10:
+		digits = 1
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s %.*f %s", f.Name, digits, f.Value, f.Unit))
+}
+
+// Figures are all of a load, in the order in which they are told.
+type Figures []Figure
+
+// add adds a figure.
+func add(f *Figures, name string, value float64, unit string) {
+	*f = append(*f, Figure{name, value, unit})
+}
+
+// String tells them in a line.
+func (f Figures) String() string {
+	all := make([]string, len(f))
+	for i := range f {
+		all[i] = f[i].String()
+	}
+	return strings.Join(all, ", ")
+}
+
+// middle gives the median of each figure, which the same load has each time.
+func middle(rounds []Figures) Figures {
+	all := slices.Clone(rounds[0])
+	for i := range all {
+		values := make([]float64, len(rounds))
+		for k := range rounds {
+			values[k] = rounds[k][i].Value
+		}
+		all[i].Value = Median(values)
+	}
+	return all
+}
 
 // Median gives the middle one.
 func Median[T cmp.Ordered](values []T) T {

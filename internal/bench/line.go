@@ -46,7 +46,7 @@ type Line struct {
 	Count int
 	// Mark is what tells one delivery. Default: the mark of a stamp.
 	Mark string
-	// Pong answers Ping, where Ping is what ends a read.
+	// Pong answers Ping, where a read begins or ends with Ping.
 	Ping, Pong []byte
 
 	mu    sync.Mutex // of what follows, and of Message
@@ -171,7 +171,7 @@ func (l *Line) need() int {
 // of the deliveries in it were of messages of the line's own.
 func (e *ear) hear(h *Heard, data []byte) (own int, err error) {
 	l := e.line
-	if l.Ping != nil && bytes.HasSuffix(data, l.Ping) {
+	if l.Ping != nil && (bytes.HasSuffix(data, l.Ping) || bytes.HasPrefix(data[len(e.kept):], l.Ping)) {
 		if _, err := l.Conn.Write(l.Pong); err != nil {
 			return 0, err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,7 +117,7 @@ func TestFramesOfClientsHaveTheLengthTheySay(t *testing.T) {
 
 func TestMediansAreOfEachFigure(t *testing.T) {
 	got := Medians([]Result{{CPU: 3, P50: 1, Messages: 5}, {CPU: 1, P50: 9, Messages: 7}, {CPU: 2, P50: 4, Messages: 6}})
-	if want := (Result{CPU: 2, P50: 4, Messages: 6}); got != want {
+	if want := (Result{CPU: 2, P50: 4, Messages: 6}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -70,43 +71,56 @@ func unwatched(conn net.Conn) (descriptor, error) {
 	return d, conn.Close()
 }
 
-// listen has one thread read all lines.
+// listener is the one thread that reads all lines.
+type listener struct {
+	poll int
+	mu   sync.RWMutex
+	ears map[int32]*ear
+}
+
+// listen begins to read the lines that hear is called for.
 func (l *load) listen(again func(*Line) error) error {
 	poll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return os.NewSyscallError("epoll_create1", err)
 	}
-	ears := make(map[int32]*ear, len(l.lines))
-	for _, line := range l.lines {
-		d, err := unwatched(line.Conn)
-		if err != nil {
-			return err
-		}
-		line.Conn = d
-		ears[int32(d.fd)] = &ear{line: line}
-		event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: int32(d.fd)}
-		if err := unix.EpollCtl(poll, unix.EPOLL_CTL_ADD, d.fd, &event); err != nil {
-			return os.NewSyscallError("epoll_ctl", err)
-		}
-	}
+	l.listener = listener{poll: poll, ears: make(map[int32]*ear)}
 	l.hearing.Go(func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		l.failed(l.read(poll, ears, again))
-		_ = unix.Close(poll)
-		for fd := range ears {
-			_ = unix.Close(int(fd))
-		}
+		l.failed(l.read(again))
 	})
 	return nil
 }
 
-// read reads until a line ends.
-func (l *load) read(poll int, ears map[int32]*ear, again func(*Line) error) error {
+// hear has a line read from now on.
+func (l *load) hear(line *Line) error {
+	d, err := unwatched(line.Conn)
+	if err != nil {
+		return err
+	}
+	line.Conn = d
+	l.listener.mu.Lock()
+	defer l.listener.mu.Unlock()
+	l.listener.ears[int32(d.fd)] = &ear{line: line}
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: int32(d.fd)}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(l.listener.poll, unix.EPOLL_CTL_ADD, d.fd, &event))
+}
+
+// deaf frees what the listener has, when it has ended.
+func (l *load) deaf() {
+	for fd := range l.listener.ears {
+		_ = unix.Close(int(fd))
+	}
+	_ = unix.Close(l.listener.poll)
+}
+
+// read reads until a line ends, or all are to.
+func (l *load) read(again func(*Line) error) error {
 	events := make([]unix.EpollEvent, 1024)
 	buf := make([]byte, readBytes)
-	for {
-		n, err := unix.EpollWait(poll, events, 0)
+	for !l.over.Load() {
+		n, err := unix.EpollWait(l.listener.poll, events, 0)
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return os.NewSyscallError("epoll_wait", err)
 		}
@@ -115,12 +129,22 @@ func (l *load) read(poll int, ears map[int32]*ear, again func(*Line) error) erro
 			_ = unix.Nanosleep(&pause, nil) // not the runtime's, which is coarser
 			continue
 		}
-		for _, event := range events[:n] {
-			if err := l.readLine(ears[event.Fd], int(event.Fd), buf, again); err != nil {
-				return err
-			}
+		if err := l.readSome(events[:n], buf, again); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+func (l *load) readSome(events []unix.EpollEvent, buf []byte, again func(*Line) error) error {
+	l.listener.mu.RLock()
+	defer l.listener.mu.RUnlock()
+	for _, event := range events {
+		if err := l.readLine(l.listener.ears[event.Fd], int(event.Fd), buf, again); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *load) readLine(e *ear, fd int, buf []byte, again func(*Line) error) error {

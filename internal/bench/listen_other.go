@@ -2,13 +2,23 @@
 
 package bench
 
-// listen has each line read by a goroutine.
+// listener has each line read by a goroutine.
+type listener struct{ again func(*Line) error }
+
+// listen begins to read the lines that hear is called for.
 func (l *load) listen(again func(*Line) error) error {
-	for _, line := range l.lines {
-		l.hearing.Go(func() { l.failed(l.readAll(&ear{line: line}, again)) })
-	}
+	l.listener.again = again
 	return nil
 }
+
+// hear has a line read from now on.
+func (l *load) hear(line *Line) error {
+	l.hearing.Go(func() { l.failed(l.readAll(&ear{line: line}, l.listener.again)) })
+	return nil
+}
+
+// deaf frees what the listener has.
+func (*load) deaf() {}
 
 // readAll reads until the line ends.
 func (l *load) readAll(e *ear, again func(*Line) error) error {

@@ -46,7 +46,17 @@ type Workload struct {
 	// Messages is how many are measured, of all speakers together. A tenth more is
 	// sent before, unmeasured.
 	Messages int
+	// Rest is how long a special load leaves the server alone.
+	Rest time.Duration
+
+	// special carries out a load that is about other things than deliveries. Only
+	// Parley bears it.
+	special func(Workload, context.Context, *Parley) (Figures, error)
 }
+
+// Special tells that a load is about other things than deliveries: its result has
+// figures of its own, and only Parley bears it.
+func (w Workload) Special() bool { return w.special != nil }
 
 // Workloads are the loads that docs/benchmarks.md tells of.
 func Workloads() []Workload {
@@ -57,21 +67,36 @@ func Workloads() []Workload {
 		{Name: "W1x-32", Rooms: 1, People: 2000, InFlight: 32, Messages: 5000},
 		{Name: "W2-paced", Rooms: 200, People: 10, Pattern: Paced, Rate: 2000, Messages: 10000},
 		{Name: "W2-flat", Rooms: 200, People: 10, Pattern: AllSpeak, InFlight: 1, Messages: 40000},
+		{Name: "W3", Rooms: 1, People: 5000, Rest: 30 * time.Second, special: Workload.idle},
 		{Name: "W4-1", Rooms: 1, People: 1, InFlight: 1, Messages: 2000},
 		{Name: "W4-64", Rooms: 64, People: 1, InFlight: 1, Messages: 30000},
 		{Name: "W4-256", Rooms: 256, People: 1, InFlight: 1, Messages: 50000},
 		{Name: "W4-1024", Rooms: 1024, People: 1, InFlight: 1, Messages: 60000},
+		{Name: "W5", Rooms: 1, People: 1, Messages: 1_000_000, special: Workload.pages},
+		{Name: "W6", Rooms: 1, People: 10000, InFlight: 1, Messages: 20, Rest: 1500 * time.Millisecond, special: Workload.crowd},
 	}
 }
 
-// Named gives the workloads of a name, or all for "", with so many times as many
-// messages.
+// scaled gives it with so many times as many messages; where it is about people,
+// with so many times as many of those, left alone for less time where they are
+// fewer.
+func (w Workload) scaled(scale float64) Workload {
+	times := func(n int) int { return max(int(float64(n)*scale), 1) }
+	if w.Rest > 0 {
+		w.People, w.Rest = times(w.People), time.Duration(float64(w.Rest)*min(scale, 1))
+	} else {
+		w.Messages = times(w.Messages)
+	}
+	return w
+}
+
+// Named gives the workloads of a name, or all for "", so many times as large.
 func Named(name string, scale float64) ([]Workload, error) {
 	all := Workloads()
 	var names []string
 	for i := range all {
 		names = append(names, all[i].Name)
-		all[i].Messages = max(int(float64(all[i].Messages)*scale), 1)
+		all[i] = all[i].scaled(scale)
 	}
 	if name == "" {
 		return all, nil
@@ -85,18 +110,22 @@ func Named(name string, scale float64) ([]Workload, error) {
 
 // Result is what a workload took.
 type Result struct {
-	Messages   int64 `json:"messages"`
-	Deliveries int64 `json:"deliveries"`
+	Messages   int64 `json:"messages,omitempty"`
+	Deliveries int64 `json:"deliveries,omitempty"`
 	// Bytes are those of all deliveries.
-	Bytes   int64         `json:"bytes"`
-	Elapsed time.Duration `json:"elapsed_ns"`
+	Bytes   int64         `json:"bytes,omitempty"`
+	Elapsed time.Duration `json:"elapsed_ns,omitempty"`
 	// CPU is the time of the server's process, by the kernel's account.
-	CPU time.Duration `json:"cpu_ns"`
+	CPU time.Duration `json:"cpu_ns,omitempty"`
 	// P50 and P99 are how long it took from sending to hearing.
-	P50 time.Duration `json:"p50_ns"`
-	P99 time.Duration `json:"p99_ns"`
+	P50 time.Duration `json:"p50_ns,omitempty"`
+	P99 time.Duration `json:"p99_ns,omitempty"`
 	// Memory is what the server held at the end, in bytes.
-	Memory int `json:"memory_bytes"`
+	Memory int `json:"memory_bytes,omitempty"`
+	// Mallocs is how many objects the server has made, 0 where it does not tell.
+	Mallocs int64 `json:"mallocs,omitempty"`
+	// Figures are those of a special load, which has no others.
+	Figures Figures `json:"figures,omitempty"`
 }
 
 // PerMillion is the CPU time of the server for a million deliveries, in seconds.
@@ -105,14 +134,24 @@ func (r Result) PerMillion() float64 { return r.CPU.Seconds() / float64(r.Delive
 // PerSecond is how many messages a second came back.
 func (r Result) PerSecond() float64 { return float64(r.Messages) / r.Elapsed.Seconds() }
 
+// PerDelivery is how many objects the server has made for a delivery.
+func (r Result) PerDelivery() float64 { return float64(r.Mallocs) / float64(r.Deliveries) }
+
 // String tells it in a line.
 func (r Result) String() string {
+	if len(r.Figures) > 0 {
+		return r.Figures.String()
+	}
 	delays := ""
 	if r.P99 > 0 { // else what comes back has no stamp
 		delays = fmt.Sprintf(" p50 %7.2f ms, p99 %7.2f ms,", Milliseconds(r.P50), Milliseconds(r.P99))
 	}
-	return fmt.Sprintf("%7.2f CPU s per million deliveries, %8.0f messages/s,%s %3d bytes each, %6.1f MiB",
-		r.PerMillion(), r.PerSecond(), delays, r.Bytes/max(r.Deliveries, 1), float64(r.Memory)/(1<<20))
+	made := ""
+	if r.Mallocs > 0 {
+		made = fmt.Sprintf(", %.3f allocations each", r.PerDelivery())
+	}
+	return fmt.Sprintf("%7.2f CPU s per million deliveries, %8.0f messages/s,%s %3d bytes each%s, %6.1f MiB",
+		r.PerMillion(), r.PerSecond(), delays, r.Bytes/max(r.Deliveries, 1), made, float64(r.Memory)/(1<<20))
 }
 
 // load is a workload that is being carried out.
@@ -122,23 +161,40 @@ type load struct {
 	lines []*Line      // those of a room stand together
 	left  atomic.Int64 // to be sent
 	turns turns        // of AllSpeak
+	over  atomic.Bool  // nothing more is read
+
+	listener listener
+	hearing  sync.WaitGroup
 
 	mu      sync.Mutex
 	ended   bool
 	failure error
-	hearing sync.WaitGroup
 }
 
 // Run carries out a workload against a server of its own.
 func (w Workload) Run(ctx context.Context, d Dialect) (r Result, err error) {
+	if err := enoughFiles(w.Rooms * w.People); err != nil {
+		return r, err
+	}
+	if w.Special() {
+		parley, ok := d.(*Parley)
+		if !ok {
+			return r, fmt.Errorf("%s is for Parley only", w.Name)
+		}
+		r.Figures, err = w.special(w, ctx, parley)
+		return r, err
+	}
 	p, err := d.Start(ctx, w.Rooms, w.People)
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, p.End(syscall.SIGKILL)) }() // nothing of it is needed
-	l := &load{Workload: w, heard: newHeard(w.People, w.sampled()), turns: turns{news: make(chan struct{}, 1)}}
+	l, err := w.open()
+	if err != nil {
+		return r, err
+	}
 	defer l.end()
-	if err := l.join(ctx, d, p); err != nil {
+	if err := l.join(ctx, d, p, 0, len(l.lines)); err != nil {
 		return r, err
 	}
 	ctx, stop := context.WithCancel(ctx)
@@ -162,38 +218,48 @@ func (w Workload) sampled() int64 {
 	return 1
 }
 
+// open begins to carry out a workload. Who calls it calls end.
+func (w Workload) open() (*load, error) {
+	l := &load{Workload: w, heard: newHeard(w.People, w.sampled()), lines: make([]*Line, w.Rooms*w.People), turns: turns{news: make(chan struct{}, 1)}}
+	return l, l.listen(l.again)
+}
+
 // end cuts all lines.
 func (l *load) end() {
 	l.mu.Lock()
 	l.ended = true
 	l.mu.Unlock()
+	l.over.Store(true)
 	for _, line := range l.lines {
-		_ = line.Conn.Close()
+		if line != nil {
+			_ = line.Conn.Close()
+		}
 	}
 	l.hearing.Wait()
+	l.deaf()
 }
 
-// join makes all lines.
-func (l *load) join(ctx context.Context, d Dialect, p *Process) error {
-	l.lines = make([]*Line, l.Rooms*l.People)
+// joinAtOnce is how many join at the same time.
+const joinAtOnce = 32
+
+// join makes the lines from one number to before another.
+func (l *load) join(ctx context.Context, d Dialect, p *Process, from, to int) error {
 	var joining errgroup.Group
-	joining.SetLimit(32)
-	for i := range l.lines {
+	joining.SetLimit(joinAtOnce)
+	for i := from; i < to; i++ {
 		joining.Go(func() error {
 			line, err := d.Join(ctx, p, i/l.People, i%l.People)
 			if err != nil {
 				return fmt.Errorf("joining: %w", err)
 			}
 			l.lines[i] = line
-			return line.prepare(i)
+			if err := line.prepare(i); err != nil {
+				return err
+			}
+			return l.hear(line)
 		})
 	}
-	err := joining.Wait()
-	l.lines = slices.DeleteFunc(l.lines, func(line *Line) bool { return line == nil })
-	if err != nil {
-		return err
-	}
-	return l.listen(l.again)
+	return errors.Join(joining.Wait(), l.err())
 }
 
 // failed notes the first error of a line that was not cut here.
@@ -345,6 +411,10 @@ func (l *load) pace(ctx context.Context, n int) error {
 // measured does something and tells what it took.
 func (l *load) measured(p *Process, do func() error) (r Result, err error) {
 	deliveries, size := l.heard.deliveries.Load(), l.heard.bytes.Load()
+	made, err := p.mallocs()
+	if err != nil {
+		return r, err
+	}
 	cpu, err := p.CPU()
 	if err != nil {
 		return r, err
@@ -359,6 +429,11 @@ func (l *load) measured(p *Process, do func() error) (r Result, err error) {
 		return r, err
 	}
 	r.CPU = after - cpu
+	now, err := p.mallocs()
+	if err != nil {
+		return r, err
+	}
+	r.Mallocs = now - made
 	r.Deliveries, r.Bytes = l.heard.deliveries.Load()-deliveries, l.heard.bytes.Load()-size
 	r.Messages = r.Deliveries / l.heard.each
 	if r.Memory, err = p.Holds(); err != nil {
@@ -379,10 +454,18 @@ func Medians(results []Result) Result {
 		}
 		return Median(all)
 	}
+	if len(results[0].Figures) > 0 {
+		rounds := make([]Figures, len(results))
+		for i := range results {
+			rounds[i] = results[i].Figures
+		}
+		return Result{Figures: middle(rounds)}
+	}
 	return Result{
 		Messages: of(func(r Result) int64 { return r.Messages }), Deliveries: of(func(r Result) int64 { return r.Deliveries }),
 		Bytes: of(func(r Result) int64 { return r.Bytes }), Memory: int(of(func(r Result) int64 { return int64(r.Memory) })),
 		Elapsed: time.Duration(of(func(r Result) int64 { return int64(r.Elapsed) })), CPU: time.Duration(of(func(r Result) int64 { return int64(r.CPU) })),
 		P50: time.Duration(of(func(r Result) int64 { return int64(r.P50) })), P99: time.Duration(of(func(r Result) int64 { return int64(r.P99) })),
+		Mallocs: of(func(r Result) int64 { return r.Mallocs }),
 	}
 }

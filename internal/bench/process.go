@@ -24,8 +24,11 @@ import (
 // Report is what the server's process says of itself, when asked.
 type Report struct {
 	server.Counts `json:"counts"`
-	// Heap is what it holds after a collection, in bytes.
+	// Heap is what it holds, in bytes: after a collection where that was asked for.
 	Heap uint64 `json:"heap"`
+	// Mallocs is how many objects it has made since its start.
+	Mallocs    uint64 `json:"mallocs"`
+	Goroutines int    `json:"goroutines"`
 }
 
 // What the server's process can be asked: for a report, for one after a
@@ -69,16 +72,17 @@ func Serve(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 	_, _ = fmt.Fprintln(out, l.Addr())
 	go func() {
 		for lines := bufio.NewScanner(in); lines.Scan(); {
-			var m runtime.MemStats
 			switch lines.Text() {
 			case Rest:
 				ahead.Add(int64(RestFor))
 			case Collect:
 				runtime.GC() // twice, for what pools keep survives the first
 				runtime.GC()
-				runtime.ReadMemStats(&m)
 			}
-			if err := json.NewEncoder(out).Encode(Report{s.Counts(), m.HeapAlloc}); err != nil { //nolint:musttag // it goes from this program to itself
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			r := Report{s.Counts(), m.HeapAlloc, m.Mallocs, runtime.NumGoroutine()}
+			if err := json.NewEncoder(out).Encode(r); err != nil { //nolint:musttag // it goes from this program to itself
 				return // nobody asks any more
 			}
 		}
@@ -92,6 +96,7 @@ type Process struct {
 	Address string
 	in      io.Writer
 	out     *bufio.Reader
+	reports bool // it is Serve, which can be asked
 }
 
 // Start starts this program again with other arguments, of which Serve is told.
@@ -139,6 +144,28 @@ func (p *Process) Ask(what string) (Report, error) {
 	return r, json.Unmarshal(answer, &r) //nolint:musttag // it goes from this program to itself
 }
 
+// spent gives the time the process takes while something is done.
+func (p *Process) spent(do func() error) (time.Duration, error) {
+	before, err := p.CPU()
+	if err != nil {
+		return 0, err
+	}
+	if err := do(); err != nil {
+		return 0, err
+	}
+	after, err := p.CPU()
+	return after - before, err
+}
+
+// mallocs is how many objects the server has made, 0 where it cannot be asked.
+func (p *Process) mallocs() (int64, error) {
+	if !p.reports {
+		return 0, nil
+	}
+	r, err := p.Ask(Count)
+	return int64(r.Mallocs), err
+}
+
 // End sends a signal and waits until the process is gone.
 func (p *Process) End(signal syscall.Signal) error {
 	if err := p.Process.Signal(signal); err != nil {
@@ -149,29 +176,6 @@ func (p *Process) End(signal syscall.Signal) error {
 		return nil
 	}
 	return err
-}
-
-// CPU is the time the process has used, by the kernel's account.
-func (p *Process) CPU() (time.Duration, error) {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	_, rest, _ := strings.Cut(string(raw), ") ")
-	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return 0, errors.New("the kernel's account cannot be read")
-	}
-	const tick = 10 * time.Millisecond // USER_HZ is 100 wherever Linux runs Go
-	var used time.Duration
-	for _, f := range fields[11:13] {
-		n, err := strconv.Atoi(f)
-		if err != nil {
-			return 0, err
-		}
-		used += time.Duration(n) * tick
-	}
-	return used, nil
 }
 
 // Peak is the most memory the process has had, in bytes.
@@ -204,6 +208,19 @@ func ManyFiles() error {
 	limit.Cur = limit.Max
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return fmt.Errorf("raising the limit of files: %w", err)
+	}
+	return nil
+}
+
+// enoughFiles tells whether so many connections are possible.
+func enoughFiles(connections int) error {
+	const others = 64 // the database, the terminal and what else is open
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("reading the limit of files: %w", err)
+	}
+	if need := uint64(connections + others); limit.Cur < need {
+		return fmt.Errorf("%d connections need %d open files, and the limit is %d; raise it (ulimit -n) or make the load smaller", connections, need, limit.Cur)
 	}
 	return nil
 }
