@@ -26,7 +26,7 @@ export PARLEY_TEST_LOGS
 export PARLEY_E2E_LOGS ?= $(PARLEY_TEST_LOGS)/e2e
 
 .NOTPARALLEL:
-.PHONY: all build test setup generate pages check-generated fmt lint test-go test-web test-clients test-demo test-e2e check-logs soak bench-slow bench-storms bench-lists bench-load bench-export fuzz clean
+.PHONY: all build test setup generate pages check-generated fmt lint test-go test-web test-clients test-demo test-e2e check-logs soak bench-slow bench-storms bench-lists bench-load bench-check bench-export fuzz clean
 all: build
 
 build:
@@ -123,6 +123,12 @@ bench-lists:
 # What deliveries cost, beside NATS and a bare write.
 bench-load:
 	go run ./test/bench load
+
+# All loads, beside NATS, JetStream, a bare write and a bare log, judged: fails
+# when a figure is missed, and says so when a baseline is not what it is known to
+# be. About 20 minutes; nothing else may run meanwhile.
+bench-check:
+	go run ./test/bench check
 
 # The file of a session of a million messages, beside sqlite3 -csv.
 bench-export:

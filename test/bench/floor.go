@@ -39,6 +39,9 @@ func (f *floor) Join(ctx context.Context, p *bench.Process, room, _ int) (*bench
 // length.
 const frameHead = 4
 
+// switching is the answer to an upgrade.
+const switching = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+
 // floorRoom is the room of a floor.
 type floorRoom struct {
 	mu    sync.Mutex
@@ -74,7 +77,7 @@ func serveFloor(ctx context.Context, out io.Writer) error {
 				rooms[asked.URL.Path] = room
 			}
 			mu.Unlock()
-			if _, err := io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"); err != nil {
+			if _, err := io.WriteString(conn, switching); err != nil {
 				return
 			}
 			room.mu.Lock()
@@ -89,24 +92,8 @@ func serveFloor(ctx context.Context, out io.Writer) error {
 func (r *floorRoom) serve(in *bufio.Reader) error {
 	buf := make([]byte, 64<<10)
 	for {
-		head, err := in.Peek(4)
+		frame, err := readFrame(in, buf)
 		if err != nil {
-			return err
-		}
-		size, skip := int(head[1]&0x7f), 2+4 // the mask is of zeros
-		if size == 126 {
-			size, skip = int(binary.BigEndian.Uint16(head[2:])), 4+4
-		}
-		if size > len(buf)-frameHead {
-			return errors.New("the frame is too long")
-		}
-		if _, err := in.Discard(skip); err != nil {
-			return err
-		}
-		frame := append(buf[:0], 0x82, 126)
-		frame = binary.BigEndian.AppendUint16(frame, uint16(size))
-		frame = frame[:frameHead+size]
-		if _, err := io.ReadFull(in, frame[frameHead:]); err != nil {
 			return err
 		}
 		r.mu.Lock()
@@ -115,4 +102,27 @@ func (r *floorRoom) serve(in *bufio.Reader) error {
 		}
 		r.mu.Unlock()
 	}
+}
+
+// readFrame reads what a line says into a frame that a server writes, in buf.
+func readFrame(in *bufio.Reader, buf []byte) ([]byte, error) {
+	head, err := in.Peek(4)
+	if err != nil {
+		return nil, err
+	}
+	size, skip := int(head[1]&0x7f), 2+4 // the mask is of zeros
+	if size == 126 {
+		size, skip = int(binary.BigEndian.Uint16(head[2:])), 4+4
+	}
+	if size > len(buf)-frameHead {
+		return nil, errors.New("the frame is too long")
+	}
+	if _, err := in.Discard(skip); err != nil {
+		return nil, err
+	}
+	frame := append(buf[:0], 0x82, 126)
+	frame = binary.BigEndian.AppendUint16(frame, uint16(size))
+	frame = frame[:frameHead+size]
+	_, err = io.ReadFull(in, frame[frameHead:])
+	return frame, err
 }
