@@ -47,6 +47,23 @@ type rawLog struct {
 	frames  []byte    // one after the other
 	waiting []rawAuthor
 	failure error
+	ended   bool
+	done    chan struct{} // closed when commit has returned
+}
+
+func newRawLog(file *os.File) *rawLog {
+	l := &rawLog{file: file, done: make(chan struct{})}
+	l.news.L = &l.mu
+	return l
+}
+
+// end waits until nothing more is written.
+func (l *rawLog) end() {
+	l.mu.Lock()
+	l.ended = true
+	l.mu.Unlock()
+	l.news.Signal()
+	<-l.done
 }
 
 // rawAuthor is who sent the frame that ends at a place.
@@ -64,18 +81,19 @@ func serveRaw(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	log := &rawLog{file: file}
-	log.news.L = &log.mu
+	log := newRawLog(file)
 	go log.commit()
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
+		log.end()
 		return errors.Join(err, file.Close())
 	}
 	_, _ = fmt.Fprintln(out, l.Addr())
 	for {
 		conn, err := l.Accept()
 		if err != nil {
+			log.end()
 			return errors.Join(err, file.Close())
 		}
 		go func() {
@@ -114,12 +132,17 @@ func (l *rawLog) serve(conn net.Conn, in *bufio.Reader) error {
 
 // commit stores what waits, again and again.
 func (l *rawLog) commit() {
+	defer close(l.done)
 	var frames []byte
 	var waiting []rawAuthor
 	for {
 		l.mu.Lock()
-		for len(l.waiting) == 0 {
+		for len(l.waiting) == 0 && !l.ended {
 			l.news.Wait()
+		}
+		if l.ended {
+			l.mu.Unlock()
+			return
 		}
 		frames, l.frames = l.frames, frames[:0]
 		waiting, l.waiting = l.waiting, waiting[:0]
