@@ -125,7 +125,7 @@ func addJoins(f *Figures, first, last []arrival, some int) {
 	add(f, LateJoin, of(last, answered), "ms")
 	add(f, JoinRatio, of(last, answered)/of(first, answered), "times")
 	add(f, "until all are told, small room", of(first, told), "ms")
-	add(f, "full room", of(last, told), "ms")
+	add(f, "until all are told, full room", of(last, told), "ms")
 }
 
 // joins measures joins, beside what the server does by itself.

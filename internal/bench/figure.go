@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Figure is one of those that a load is about.
+// Figure is one of those that a load is about. Its name tells it from the others.
 type Figure struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`

@@ -23,7 +23,7 @@ const (
 // How much is asked for, and how often.
 const (
 	pageSize     = 50
-	pageTimes    = 300
+	pageTimes    = 200
 	historyTimes = 300
 	searchTimes  = 20
 )
@@ -103,7 +103,7 @@ func (c *Client) leaf(f *Figures, messages int) error {
 		middle := Percentile(took, 50)
 		slowest = max(slowest, middle)
 		add(f, "page "+place.name+" p50", Milliseconds(middle), "ms")
-		add(f, "p99", Milliseconds(Percentile(took, 99)), "ms")
+		add(f, "page "+place.name+" p99", Milliseconds(Percentile(took, 99)), "ms")
 	}
 	add(f, SlowestPage, Milliseconds(slowest), "ms")
 	return nil
@@ -128,7 +128,7 @@ func (c *Client) remember(f *Figures, p *Process, messages int) error {
 		return err
 	}
 	add(f, HistoryCPU, Milliseconds(used)/historyTimes, "ms")
-	add(f, "p50", Milliseconds(Percentile(took, 50)), "ms")
+	add(f, "the newest 1,000 p50", Milliseconds(Percentile(took, 50)), "ms")
 	return nil
 }
 
