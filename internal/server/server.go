@@ -137,6 +137,9 @@ func (s *Server) build(ctx context.Context) error {
 		Codec:  codec, Parse: s.parse, ICE: s.ice, Now: c.Now, Logger: c.Logger,
 		Faults: s.observed.faults, Limits: s.observed.limits, LiftRates: c.LiftPeerRates,
 	})
+	if err := s.sockets.Watch(); err != nil {
+		return err
+	}
 	s.Directory.Watch(s.sockets)
 	s.handler, err = s.routes()
 	return err
@@ -286,6 +289,9 @@ func (s *Server) Close() error {
 	}
 	if s.ice != nil {
 		errs = append(errs, s.ice.Close())
+	}
+	if s.sockets != nil {
+		errs = append(errs, s.sockets.Close())
 	}
 	return errors.Join(append(errs, s.store.Close())...)
 }

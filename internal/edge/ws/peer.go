@@ -32,7 +32,7 @@ const (
 )
 
 // peer is one connection and all that belongs to it. Its requests are handled
-// one after the other, by the goroutine that reads.
+// one after the other, by a goroutine that there is while something comes.
 type peer struct {
 	server *Server
 	conn   *transport.Conn
@@ -45,55 +45,91 @@ type peer struct {
 	rates      *peerRates
 	pending    *semaphore.Weighted
 	transports map[string]transportState
-	asked      []string      // the stores asked for before joining
-	ended      chan struct{} // closed when End has ended the connection
+	asked      []string        // the stores asked for before joining
+	ended      chan struct{}   // closed when End has ended the connection
+	ctx        context.Context // ends with the connection
+	cancel     context.CancelFunc
+	heard      func() bool // keeps the end of all reading from being told
 	// looked is the number of changes of the directory as of which the room is
 	// known to be up to date about this peer.
 	looked uint64
 }
 
-// serve runs a connection until it ends. changes is the number of changes of
-// the directory before its peer was looked up.
+// serve takes a connection into its room and has it read until it ends; see
+// resume. changes is the number of changes of the directory before its peer was
+// looked up.
 func (s *Server) serve(conn *transport.Conn, info room.Info, access directory.Access, changes uint64) {
-	ctx, cancel := context.WithCancel(s.ctx)
-	defer cancel()
-	answered := sync.OnceFunc(s.readers.Done)
-	defer answered()
-	connection, err := s.Hub.Connect(ctx, access.Meeting.ID, info)
+	var p *peer
+	s.Faults.Do(fault.Connection, func() { p = s.takeIn(conn, info, access, changes) })
+	if p == nil {
+		conn.Close(room.ClosedFault.Code, room.ClosedFault.Reason)
+		s.readers.Done()
+		s.gone(conn)
+		return
+	}
+	p.resume()
+}
+
+// takeIn takes a connection into its room, nil where that cannot be.
+func (s *Server) takeIn(conn *transport.Conn, info room.Info, access directory.Access, changes uint64) *peer {
+	connection, err := s.Hub.Connect(s.ctx, access.Meeting.ID, info)
 	if err != nil {
 		s.Logger.Debug("a peer could not be taken in", "meeting", access.Meeting.ID, "err", err)
-		conn.Close(room.ClosedFault.Code, room.ClosedFault.Reason)
-		return
+		return nil
 	}
 	if s.changes.made.Load() != changes {
 		s.look(hint{meeting: access.Meeting.ID, participant: info.Participant})
 	}
 	p := s.newPeer(conn, connection, info, access)
 	p.looked = changes
+	p.ctx, p.cancel = context.WithCancel(s.ctx)
 	p.feed.Start(p)
-	if connection.Missed != nil && !s.Faults.Do(fault.Connection, func() { p.replay(ctx, *connection.Missed) }) {
+	if connection.Missed != nil && !s.Faults.Do(fault.Connection, func() { p.replay(p.ctx, *connection.Missed) }) {
 		p.feed.Close(room.ClosedFault)
 	}
 	if connection.Outdated {
 		p.tellRights()
 	}
-	silenced := context.AfterFunc(s.reading, conn.Interrupt)
-	defer silenced()
-	end := errFault
-	s.Faults.Do(fault.Connection, func() { end = p.read(ctx) })
+	p.heard = context.AfterFunc(s.reading, conn.Interrupt)
+	return p
+}
+
+// resume reads what has come, until nothing more does: then it is called again
+// when something comes. It ends what has ended.
+func (p *peer) resume() {
+	parked, end := false, errFault
+	p.server.Faults.Do(fault.Connection, func() { parked, end = p.read(p.ctx) })
+	if !parked {
+		p.server.Faults.Do(fault.Connection, func() { p.finish(end) })
+	}
+}
+
+// finish ends a peer that nothing more is read from.
+func (p *peer) finish(end error) {
+	s := p.server
+	defer s.gone(p.conn)
+	defer p.cancel()
+	p.heard()
 	s.Limits.Add(limitOf(end))
 	if errors.Is(end, transport.ErrInterrupted) {
-		// The feed ends, once everything has gone out.
-		_ = p.pending.Acquire(ctx, maxPending)
-		answered()
-		select {
+		_ = p.pending.Acquire(p.ctx, maxPending)
+		s.readers.Done()
+		select { // until everything has gone out
 		case <-p.ended:
-		case <-ctx.Done():
+		case <-p.ctx.Done():
 		}
+	} else {
+		defer s.readers.Done()
 	}
 	code, reason, goodbye := closing(end)
-	conn.Close(code, reason)
+	p.conn.Close(code, reason)
 	p.room.Disconnect(p.feed, goodbye)
+}
+
+// gone counts a connection out.
+func (s *Server) gone(conn *transport.Conn) {
+	s.counts.ended(conn)
+	s.peers.Done()
 }
 
 // newPeer makes the peer of a connection.
@@ -151,21 +187,26 @@ func (p *peer) End(err error) {
 	p.conn.Close(room.ClosedBehind.Code, room.ClosedBehind.Reason)
 }
 
-// read handles what the peer says, until the connection ends.
-func (p *peer) read(ctx context.Context) error {
-	buf := make([]byte, 0, 512)
+// read handles what the peer says, until it says nothing and resume will be
+// called, which parked says, or until the connection ends.
+func (p *peer) read(ctx context.Context) (parked bool, err error) {
+	lent := messages.Get().(*[]byte) //nolint:forcetypeassert // nothing else is put there
+	defer messages.Put(lent)
 	for {
-		kind, data, err := p.conn.Read(buf)
+		if p.conn.Park(p.resume) {
+			return true, nil
+		}
+		kind, data, err := p.conn.Read(*lent)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if cap(data) <= 8<<10 {
-			buf = data[:0]
+			*lent = data[:0]
 		}
 		if !p.pace.Allow() {
 			p.server.Limits.Add("request_rate")
 			if err := p.pace.Wait(ctx); err != nil {
-				return err
+				return false, err
 			}
 		}
 		if kind == transport.Text {
@@ -178,10 +219,13 @@ func (p *peer) read(ctx context.Context) error {
 			p.server.Limits.Add("pending_answers")
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 	}
 }
+
+// messages are lent to those who read.
+var messages = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b }}
 
 // keepAlive takes the text messages: the answer to a ping, and the ping of
 // clients that ping themselves. Others are ignored.

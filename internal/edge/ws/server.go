@@ -100,6 +100,7 @@ type Server struct {
 	rates   *rates
 	changes changes
 	counts  Counters
+	poller  *transport.Poller // nil where each connection has a goroutine that waits
 
 	ctx     context.Context // ends when connections have to end
 	stop    context.CancelFunc
@@ -134,6 +135,17 @@ func New(config Config) *Server {
 	return s
 }
 
+// Watch has the system tell where something comes, so that connections that are
+// silent need no goroutine, where the system can. It is called before any are
+// served; without it each has one.
+func (s *Server) Watch() (err error) {
+	s.poller, err = transport.NewPoller()
+	return err
+}
+
+// Close ends what Watch has begun. No connection may be left.
+func (s *Server) Close() error { return s.poller.Close() }
+
 // ServeHTTP lets a peer in. Whoever may not come in gets an HTTP status and no
 // socket.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -154,7 +166,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	conn, err := transport.Accept(w, r, transport.Config{
-		MaxMessage: protocol.MaxMessage, Idle: idleTimeout, Message: messageTimeout,
+		MaxMessage: protocol.MaxMessage, Idle: idleTimeout, Message: messageTimeout, Poller: s.poller,
 	})
 	if err != nil {
 		s.readers.Done()
@@ -166,11 +178,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.counts.Opened.Add(1)
 	// From here on the connection lives without the HTTP request: what that
 	// holds can be freed.
-	go func() {
-		defer s.peers.Done()
-		s.Faults.Do(fault.Connection, func() { s.serve(conn, info, access, changes) })
-		s.counts.ended(conn)
-	}()
+	go s.serve(conn, info, access, changes)
 }
 
 // begin counts a connection in, unless the server drains.

@@ -4,7 +4,6 @@ package transport
 
 import (
 	"errors"
-	"net"
 	"os"
 	"syscall"
 
@@ -13,6 +12,7 @@ import (
 
 // direct writes to a connection past what would wait for it.
 type direct struct {
+	own *watched
 	raw syscall.RawConn // nil where that cannot be
 	try func(fd uintptr)
 
@@ -22,7 +22,11 @@ type direct struct {
 }
 
 // open makes it write to a connection, if that is one of the system's own.
-func (d *direct) open(conn net.Conn) {
+func (d *direct) open(conn stream) {
+	if own, ok := conn.(*watched); ok {
+		d.own = own
+		return
+	}
 	own, ok := conn.(syscall.Conn) // which one with encryption is not
 	if !ok {
 		return
@@ -36,6 +40,10 @@ func (d *direct) open(conn net.Conn) {
 
 // write writes what goes out at once and gives the rest.
 func (d *direct) write(frames [][]byte) (rest [][]byte, err error) {
+	if d.own != nil {
+		n, err := d.own.try(frames)
+		return after(frames, n), err
+	}
 	if d.raw == nil {
 		return frames, nil
 	}
@@ -49,25 +57,23 @@ func (d *direct) write(frames [][]byte) (rest [][]byte, err error) {
 }
 
 // attempt makes one attempt.
-func (d *direct) attempt(fd uintptr) {
+func (d *direct) attempt(fd uintptr) { d.n, d.err = writeOnce(int(fd), d.frames) }
+
+// writeOnce writes what the kernel takes at once.
+func writeOnce(fd int, frames [][]byte) (n int, err error) {
 	for {
-		var err error
-		if len(d.frames) == 1 {
-			d.n, err = unix.Write(int(fd), d.frames[0])
+		if len(frames) == 1 {
+			n, err = unix.Write(fd, frames[0])
 		} else {
-			d.n, err = unix.Writev(int(fd), d.frames)
+			n, err = unix.Writev(fd, frames)
 		}
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case errors.Is(err, unix.EAGAIN):
 			err = nil
-		case err != nil:
-			err = os.NewSyscallError("write", err)
 		}
-		d.n = max(d.n, 0)
-		d.err = err
-		return
+		return max(n, 0), os.NewSyscallError("write", err)
 	}
 }
 

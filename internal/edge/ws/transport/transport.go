@@ -6,6 +6,7 @@ package transport
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
@@ -23,7 +24,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Config bounds a connection. All fields must be set.
+// Config bounds a connection. All fields but Poller must be set.
 type Config struct {
 	// MaxMessage is the longest message that is read, in bytes.
 	MaxMessage int
@@ -33,6 +34,8 @@ type Config struct {
 	// Message is how long one message may take to arrive, and each 128 KiB of
 	// a write to go out.
 	Message time.Duration
+	// Poller watches the connection, if it can. It may be nil.
+	Poller *Poller
 }
 
 // Frames a peer may send that bring nothing, control frames and empty
@@ -46,6 +49,8 @@ const (
 	// readerBytes is what an idle connection keeps for reading. What does not
 	// fit is read past it.
 	readerBytes = 1 << 10
+	// sharedBytes is the same where it is kept only while something comes.
+	sharedBytes = 4 << 10
 	// pieceBytes is how much must go out in the time for a message: who reads
 	// more slowly does not read.
 	pieceBytes = 128 << 10
@@ -101,11 +106,19 @@ func (e *CloseError) Error() string {
 	return fmt.Sprintf("closing with %d: %s", e.Code, e.Reason)
 }
 
+// stream is what a connection is carried by.
+type stream interface {
+	io.ReadWriteCloser
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
 // Conn is one connection. One goroutine may read, and any may write.
 type Conn struct {
 	config  Config
-	conn    net.Conn
-	reader  *bufio.Reader
+	conn    stream
+	watched *watched      // conn, or nil where nobody watches it
+	reader  *bufio.Reader // nil while it is parked
 	control *rate.Limiter
 
 	write sync.Mutex
@@ -163,13 +176,56 @@ func Accept(w http.ResponseWriter, r *http.Request, config Config) (*Conn, error
 		return nil, fmt.Errorf("upgrading to a websocket: %w", err)
 	}
 	holdLittle(conn)
+	own, err := config.Poller.take(conn)
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("watching a websocket: %w", err)
+	}
 	reader := rw.Reader
-	if reader.Buffered() == 0 {
+	switch {
+	case own != nil:
+		c := newConn(own, nil, config)
+		c.watched = own
+		if n := reader.Buffered(); n > 0 {
+			early, _ := reader.Peek(n) // n are there
+			c.reader = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(early), own), max(n, sharedBytes))
+			_, _ = c.reader.Peek(n) // so that they are in it
+		}
+		return c, nil
+	case reader.Buffered() == 0:
 		// The HTTP server's is four times as large as most messages.
 		reader = bufio.NewReaderSize(conn, readerBytes)
 	}
 	return newConn(conn, reader, config), nil
 }
+
+// Park has fn called, by a goroutine of its own, when there is something to
+// Read: a message, the beginning of one, or an error. It is false, and fn is not
+// called, where there is something already and where nobody watches the
+// connection, which has Read wait then. It is for the goroutine that reads.
+func (c *Conn) Park(fn func()) bool {
+	if c.watched == nil || c.reader != nil && c.reader.Buffered() > 0 {
+		return false
+	}
+	if c.readBy(time.Now().Add(c.config.Idle)) != nil {
+		return false // Read tells why
+	}
+	// Before it is parked, for somebody else may read after.
+	reader := c.reader
+	c.reader = nil
+	if !c.watched.park(fn) {
+		c.reader = reader
+		return false
+	}
+	if reader != nil {
+		reader.Reset(nil)
+		readers.Put(reader)
+	}
+	return true
+}
+
+// readers are those of connections where something comes.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, sharedBytes) }}
 
 // holdLittle keeps the kernel from taking megabytes for a peer that does not
 // read, as it would by itself: what waits for a peer is bounded elsewhere, and
@@ -183,7 +239,7 @@ func holdLittle(conn net.Conn) {
 	}
 }
 
-func newConn(conn net.Conn, reader *bufio.Reader, config Config) *Conn {
+func newConn(conn stream, reader *bufio.Reader, config Config) *Conn {
 	c := &Conn{config: config, conn: conn, reader: reader, control: rate.NewLimiter(controlRate, controlBurst)}
 	c.direct.open(conn)
 	return c
@@ -195,6 +251,10 @@ func newConn(conn net.Conn, reader *bufio.Reader, config Config) *Conn {
 func (c *Conn) Read(buf []byte) (Kind, []byte, error) {
 	if err := c.readBy(time.Now().Add(c.config.Idle)); err != nil {
 		return 0, nil, err
+	}
+	if c.reader == nil {
+		c.reader = readers.Get().(*bufio.Reader) //nolint:forcetypeassert // nothing else is put there
+		c.reader.Reset(c.conn)
 	}
 	buf = buf[:0]
 	var kind Kind

@@ -30,8 +30,25 @@ type client struct {
 	server *Conn
 }
 
-// dial upgrades over a real socket.
+// dial upgrades over a real socket, which is watched where the system can.
 func dial(t testing.TB) *client {
+	t.Helper()
+	poller, err := NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := poller.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	config := config
+	config.Poller = poller
+	return dialWith(t, config, nil)
+}
+
+// dialWith upgrades with a configuration. What is early goes with the request.
+func dialWith(t testing.TB, config Config, early []byte) *client {
 	t.Helper()
 	accepted := make(chan *Conn, 1)
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -51,8 +68,8 @@ func dial(t testing.TB) *client {
 		t.Fatal(err)
 	}
 	c := &client{TB: t, Conn: conn, in: bufio.NewReader(conn)}
-	c.send([]byte("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"))
+	c.send(join([]byte("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"), early))
 	answer, err := http.ReadResponse(c.in, nil)
 	if err != nil || answer.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("the upgrade was answered with %v, %v", answer, err)
