@@ -110,7 +110,7 @@ func TestPanicInATimerEndsTheRoomAlone(t *testing.T) {
 		b := w.connect("b1")
 		b.Room.Join(b.Feed, Info{Peer: "b1", Participant: "b", Name: "worse", Rights: sociable}, session, nil)
 		b.Room.Disconnect(b.Feed, false)
-		time.Sleep(grace + time.Second)
+		time.Sleep(grace + 1500*time.Millisecond) // between two pings
 		w.wantEnd(a, ClosedFault)
 		if n := guard.Caught().Of(fault.Room); n != 1 {
 			t.Errorf("%d panics were counted", n)
@@ -127,6 +127,7 @@ func TestPanicInLoadingIsAnError(t *testing.T) {
 	if _, err := w.hub.Room(t.Context(), meeting); err == nil || !strings.Contains(err.Error(), "loading a room") {
 		t.Errorf("loading gave %v", err)
 	}
+	w.hub.work.Wait() // the panic is counted after those who wait are told
 	if n := guard.Caught().Of(fault.Room); n != 1 {
 		t.Errorf("%d panics were counted", n)
 	}
