@@ -7,6 +7,7 @@ package groupcommit
 import (
 	"context"
 	"errors"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -38,7 +39,8 @@ type Config struct {
 	// BusyRate is the number of jobs a second above which the committer waits
 	// for company before it commits. Default 500.
 	BusyRate float64
-	// Window is how long it waits then. Default 1.5 ms.
+	// Window is how long it waits then, at most: no longer than until the batch
+	// is as large as the largest of late. Default 1.5 ms.
 	Window time.Duration
 }
 
@@ -66,6 +68,8 @@ type Committer[J any] struct {
 	backlog chan J
 	stopped chan struct{}
 	rate    rate
+	largest largest
+	window  *time.Timer
 	counts  Counters
 	since   atomic.Int64 // when the commit under way began, in unix nanoseconds, or 0
 }
@@ -140,6 +144,8 @@ func (c *Committer[J]) Waiting() int { return len(c.urgent) + len(c.backlog) }
 // submit first.
 func (c *Committer[J]) Run(ctx context.Context) {
 	batch := make([]J, 0, c.config.Batch)
+	c.window = time.NewTimer(c.config.Window)
+	defer c.window.Stop()
 	for {
 		first, ok := c.next(ctx)
 		if !ok {
@@ -149,10 +155,11 @@ func (c *Committer[J]) Run(ctx context.Context) {
 		}
 		batch = append(batch[:0], first)
 		batch = c.fill(batch)
-		if len(batch) < c.config.Batch && c.rate.busy(c.config.BusyRate) {
-			batch = c.await(batch)
+		if c.rate.busy(c.config.BusyRate) {
+			batch = c.await(batch, min(c.config.Batch, c.largest.wanted()))
 		}
 		c.rate.count(len(batch))
+		c.largest.saw(len(batch))
 		c.carryOut(batch)
 		clear(batch)
 	}
@@ -195,19 +202,22 @@ func (c *Committer[J]) fill(batch []J) []J {
 	return batch
 }
 
-// await gives others the time of the window to join the batch.
-func (c *Committer[J]) await(batch []J) []J {
-	window := time.NewTimer(c.config.Window)
-	defer window.Stop()
-	for len(batch) < c.config.Batch {
+// await gives others the time of the window to join the batch, until it has as
+// many jobs as are wanted.
+func (c *Committer[J]) await(batch []J, wanted int) []J {
+	if len(batch) >= wanted {
+		return batch
+	}
+	c.window.Reset(c.config.Window)
+	for len(batch) < wanted {
 		select {
 		case job := <-c.urgent:
 			batch = append(batch, job)
-		case <-window.C:
+		case <-c.window.C:
 			return c.fill(batch)
 		}
 	}
-	return batch
+	return c.fill(batch)
 }
 
 func (c *Committer[J]) drain(batch []J) {
@@ -263,4 +273,31 @@ func (r *rate) count(jobs int) {
 // before a pause says nothing about now.
 func (r *rate) busy(limit float64) bool {
 	return r.average > limit && time.Since(r.since) <= 5*rateStep
+}
+
+// largest knows how large batches become. Those who wait for an answer before
+// they submit again are never more in a batch than they are: when as many have
+// come as come at most, nobody else will, and the rest of the window is lost.
+type largest struct {
+	since       time.Time
+	before, now int // in the last period and in this one
+}
+
+// largestPeriod is for how long a batch counts at least, and at most twice.
+const largestPeriod = 100 * time.Millisecond
+
+// wanted tells with how many jobs a batch is complete. The first batch of each
+// period never is: it waits to find out whether there are more by now.
+func (l *largest) wanted() int {
+	if time.Since(l.since) >= largestPeriod {
+		return math.MaxInt
+	}
+	return max(l.before, l.now)
+}
+
+func (l *largest) saw(jobs int) {
+	if elapsed := time.Since(l.since); elapsed >= largestPeriod {
+		l.since, l.before, l.now = time.Now(), l.now, 0
+	}
+	l.now = max(l.now, jobs)
 }

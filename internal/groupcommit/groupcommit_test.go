@@ -3,6 +3,7 @@ package groupcommit
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -21,6 +22,8 @@ type disk struct {
 	batches [][]job
 	times   []time.Time
 	permits chan struct{} // nil: commits end at once
+	takes   time.Duration // each commit
+	answer  func(job)     // when not nil, called for each job that is committed
 }
 
 func (d *disk) commit(batch []job) {
@@ -30,6 +33,14 @@ func (d *disk) commit(batch []job) {
 	d.mu.Unlock()
 	if d.permits != nil {
 		<-d.permits
+	}
+	if d.takes > 0 {
+		<-time.After(d.takes)
+	}
+	for _, j := range batch {
+		if d.answer != nil {
+			d.answer(j)
+		}
 	}
 }
 
@@ -291,6 +302,130 @@ func TestQuietCommitterDoesNotWait(t *testing.T) {
 			})
 		})
 	}
+}
+
+// conversation has submitters submit, each its next job when it has thought
+// about the answer to its last, until the test stops the committer.
+type conversation struct {
+	c       *Committer[job]
+	answers map[int]chan struct{}
+	all     sync.WaitGroup
+}
+
+// converse begins a conversation of at most n submitters, with commits that
+// take half a millisecond each.
+func converse(n int) (*conversation, *disk) {
+	talk := &conversation{answers: make(map[int]chan struct{})}
+	for submitter := range n {
+		talk.answers[submitter] = make(chan struct{}, 1)
+	}
+	d := &disk{takes: time.Millisecond / 2, answer: func(j job) { talk.answers[j.submitter] <- struct{}{} }}
+	return talk, d
+}
+
+func (talk *conversation) join(submitter int, thinks time.Duration) {
+	talk.all.Go(func() {
+		for n := 1; talk.c.Submit(job{submitter, n}) == nil; n++ {
+			<-talk.answers[submitter]
+			<-time.After(thinks)
+		}
+	})
+}
+
+// end stops the committer, and answers those who came too late.
+func (talk *conversation) end(stop func()) {
+	stop()
+	for _, answer := range talk.answers {
+		close(answer)
+	}
+	talk.all.Wait()
+}
+
+func TestBusySubmitterWithoutCompanyIsNotKeptWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		talk, d := converse(1)
+		c, stop := running(Config{}, d)
+		talk.c = c
+		talk.join(0, 0)
+		<-time.After(time.Second)
+		talk.end(stop)
+		// It could be 2000 if none had waited to see whether there is company.
+		if n := len(d.all()); n < 1900 {
+			t.Errorf("%d jobs in a second in which 2000 were possible", n)
+		}
+	})
+}
+
+func TestWindowEndsWhenAllHaveCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const submitters = 10
+		talk, d := converse(submitters)
+		c, stop := running(Config{}, d)
+		talk.c = c
+		for submitter := range submitters {
+			talk.join(submitter, time.Duration(submitter)*100*time.Microsecond)
+		}
+		<-time.After(time.Second)
+		d.forget()
+		<-time.After(time.Second)
+		batches := d.committed()
+		talk.end(stop)
+		// A commit takes 0.5 ms, and the slowest comes 0.9 ms after it.
+		if n := len(batches); n < 680 || n > 715 {
+			t.Errorf("%d commits in a second in which 714 were possible", n)
+		}
+		for _, batch := range batches {
+			if len(batch) != submitters {
+				t.Fatalf("a batch has %d jobs, want %d", len(batch), submitters)
+			}
+		}
+	})
+}
+
+func TestCompanyThatComesLaterIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const submitters = 4
+		talk, d := converse(submitters)
+		c, stop := running(Config{}, d)
+		talk.c = c
+		talk.join(0, 100*time.Microsecond)
+		<-time.After(time.Second)
+		for submitter := range submitters - 1 {
+			talk.join(submitter+1, time.Millisecond)
+		}
+		<-time.After(2 * largestPeriod)
+		d.forget()
+		<-time.After(time.Second)
+		batches := d.committed()
+		talk.end(stop)
+		for _, batch := range batches {
+			if len(batch) != submitters {
+				t.Fatalf("a batch has %d jobs, want %d", len(batch), submitters)
+			}
+		}
+	})
+}
+
+// Those who submit when they please, and wait for nobody, may always be more
+// than they were. Batches that end early must not make the next ones smaller.
+func TestWindowStaysOpenForThoseWhoComeByChance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rate, takes, seconds = 2000, time.Millisecond / 2, 10
+		d := &disk{takes: takes}
+		c, stop := running(Config{}, d)
+		chance := rand.New(rand.NewPCG(1, 2))
+		for end := time.Now().Add(seconds * time.Second); time.Now().Before(end); {
+			submit(t, c.Submit, job{})
+			<-time.After(time.Duration(chance.ExpFloat64() / rate * float64(time.Second)))
+		}
+		stop()
+		mean := float64(len(d.all())) / float64(len(d.committed()))
+		// A whole window brings this many, and what came during a commit opens
+		// the next window at once.
+		if want := rate * (DefaultWindow + takes).Seconds(); mean < 0.95*want {
+			t.Errorf("batches of %.2f jobs, want %.2f", mean, want)
+		}
+	})
 }
 
 func TestFullQueueRefuses(t *testing.T) {
