@@ -33,6 +33,12 @@ type Directory interface {
 	PutMeeting(ctx context.Context, meeting directory.Meeting, epoch string) error
 	PutParticipant(context.Context, chat.AppID, directory.Participant) (chat.PresetID, error)
 	ChangeMeeting(context.Context, chat.AppID, chat.MeetingID, func(*directory.Meeting) error) (directory.Meeting, error)
+	ChangeParticipant(context.Context, chat.AppID, chat.MeetingID, chat.ParticipantID,
+		func(*directory.Participant) error) (directory.Participant, error)
+	DeleteParticipant(context.Context, chat.AppID, chat.MeetingID, chat.ParticipantID) (directory.Participant, error)
+	ChangePreset(context.Context, chat.AppID, chat.PresetID, func(*directory.Preset) error) (directory.Preset, error)
+	Overrule(ctx context.Context, meeting chat.MeetingID, by chat.ParticipantID, of []chat.ParticipantID,
+		change func(directory.Overruled, []*directory.Overruled) error) error
 }
 
 // Storage is where an engine keeps what it stores. It lasts until the test
@@ -71,6 +77,8 @@ func Run(t *testing.T, factory Factory) {
 		{"PresetDecidesWhoReceives", presetDecidesWhoReceives},
 		{"RulesOfTheMeeting", rulesOfTheMeeting},
 		{"SlowMode", slowMode},
+		{"ChangesCountAtOnce", changesCountAtOnce},
+		{"RemovalsCountAtOnce", removalsCountAtOnce},
 
 		{"RepeatedSendIsOneMessage", repeatedSendIsOneMessage},
 		{"RepeatedSendAtTheSameTime", repeatedSendAtTheSameTime},

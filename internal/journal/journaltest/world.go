@@ -107,6 +107,7 @@ type world struct {
 	journal *journal.Journal
 	tape    *tape
 	app     chat.AppID
+	allowed chat.PresetID // of the preset of that name
 	ids     struct {
 		mu   sync.Mutex
 		last int
@@ -126,6 +127,7 @@ func newWorld(t *testing.T, factory Factory) *world {
 	for _, name := range []string{allowed, mute, deaf, hostPreset} {
 		presets = append(presets, w.preset(name))
 	}
+	w.allowed = presets[0].ID
 	app := directory.App{ID: w.app, Account: "account", Name: "app", CreatedAt: w.clock.Now()}
 	w.must(w.engine.PutApp(w.ctx, app, presets))
 	return w

@@ -116,7 +116,7 @@ type touched struct {
 
 func (t *touched) none() bool { return !t.all && len(t.ids) == 0 }
 
-func (t *touched) has(id string) bool { return slices.Contains(t.ids, id) }
+func (t *touched) has(id string) bool { return t.all || slices.Contains(t.ids, id) }
 
 // maxTouched is how many rows are told apart.
 const maxTouched = 64
@@ -173,9 +173,6 @@ const (
 // kicks.
 var besideDirectory = []string{`UPDATE meetings SET last_seq = `, `UPDATE meetings SET session = `, `UPDATE meetings SET kicks = `}
 
-// byID ends a statement that reaches one row.
-const byID = ` WHERE id = ?`
-
 // reachOf tells how much of what Access has found a statement may change. New
 // rows change nothing: what was not found is not remembered. A statement of a
 // form that is not known here may change everything.
@@ -185,28 +182,43 @@ func reachOf(text string) reach {
 			return nothing
 		}
 	}
-	words := strings.Fields(text)
-	var table string
-	one := false
-	switch {
-	case len(words) > 1 && words[0] == "UPDATE":
-		table, one = words[1], true
-	case len(words) > 2 && words[0] == "DELETE" && words[1] == "FROM":
-		table, one = words[2], true
-	case len(words) > 2 && words[0] == "INSERT" && words[1] == "INTO":
-		if !strings.Contains(text, "ON CONFLICT") {
-			return nothing
-		}
-		table = words[2]
-	default:
+	switch table, known := changedTable(text); {
+	case !known:
 		return everything
-	}
-	switch table {
-	case "apps", "meetings", "participants", "presets":
-		if one && strings.HasSuffix(text, byID) && strings.Count(text, "WHERE") == 1 {
-			return oneRow
-		}
-		return everything
+	case table == "apps" || table == "meetings" || table == "participants" || table == "presets":
+		return rowsReachedBy(text)
 	}
 	return nothing
 }
+
+// changedTable gives the table of which a statement changes or deletes rows, ""
+// for none. It does not know statements of all forms.
+func changedTable(text string) (table string, known bool) {
+	words := strings.Fields(text)
+	switch {
+	case len(words) > 1 && words[0] == "UPDATE":
+		return words[1], true
+	case len(words) > 2 && words[0] == "DELETE" && words[1] == "FROM":
+		return words[2], true
+	case len(words) > 2 && words[0] == "INSERT" && words[1] == "INTO" && !strings.Contains(text, "ON CONFLICT"):
+		return "", true
+	case len(words) > 2 && words[0] == "INSERT" && words[1] == "INTO":
+		return words[2], true
+	case len(words) > 4 && words[0] == "INSERT" && words[1] == "OR" && words[3] == "INTO":
+		return words[4], true
+	}
+	return "", false
+}
+
+// rowsReachedBy tells whether a statement that changes a table changes but the
+// row whose id is the last argument.
+func rowsReachedBy(text string) reach {
+	_, where, ok := strings.Cut(text, " WHERE ")
+	if ok && !strings.HasPrefix(text, "INSERT") && (where == byID || strings.HasSuffix(where, " AND "+byID)) &&
+		!strings.Contains(where, " OR ") && !strings.Contains(where, "SELECT") {
+		return oneRow
+	}
+	return everything
+}
+
+const byID = "id = ?"

@@ -41,13 +41,19 @@ func (tx *Tx) Head(id chat.MeetingID) (*journal.Head, error) {
 	if h := tx.heads[string(id)]; h != nil {
 		return &h.Head, nil
 	}
-	h := new(head)
-	found, err := h.scan(id, func(dest ...any) (bool, error) { return tx.row(headQuery, []any{string(id)}, dest...) })
-	if err != nil {
-		return nil, err
+	var h *head
+	if !tx.changedHeads.has(string(id)) {
+		h = tx.db.kept.takeHead(string(id))
 	}
-	if !found {
-		return nil, journal.ErrNoMeeting
+	if h == nil {
+		h = new(head)
+		found, err := h.scan(id, func(dest ...any) (bool, error) { return tx.row(headQuery, []any{string(id)}, dest...) })
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			return nil, journal.ErrNoMeeting
+		}
 	}
 	tx.heads[string(id)] = h
 	tx.order = append(tx.order, h)
@@ -80,23 +86,32 @@ func (tx *Tx) saveHeads() error {
 	return nil
 }
 
+// saveHeads begins the statement that saves a head.
+const saveHeads = `UPDATE meetings SET last_seq = `
+
 func (tx *Tx) saveHead(h *head) error {
 	if !h.moved {
 		return nil
 	}
 	h.moved = false
-	_, err := tx.exec(`UPDATE meetings SET last_seq = ?, last_pub = ?, last_at = ? WHERE no = ?`,
+	_, err := tx.exec(saveHeads+`?, last_pub = ?, last_at = ? WHERE no = ?`,
 		int64(h.Seq), int64(h.Pub), h.At, h.No)
 	return err
 }
 
 // person is what was read of a participant; chat is nil for nobody.
-type person struct{ chat *chat.Participant }
+type person struct {
+	chat   *chat.Participant
+	preset string
+}
 
 // Participant implements journal.Tx.
 func (tx *Tx) Participant(meeting chat.MeetingID, id chat.ParticipantID) (*chat.Participant, error) {
-	key := string(meeting) + " " + string(id)
+	key := accessKey{meeting, id}
 	if p := tx.people[key]; p != nil {
+		return p.chat, nil
+	}
+	if p := tx.db.kept.people[key]; p != nil && !p.touchedBy(key, &tx.directory) {
 		return p.chat, nil
 	}
 	var name, preset, body, override string
@@ -107,7 +122,7 @@ func (tx *Tx) Participant(meeting chat.MeetingID, id chat.ParticipantID) (*chat.
 	if err != nil {
 		return nil, err
 	}
-	p := new(person)
+	p := &person{preset: preset}
 	if found {
 		rights, err := tx.db.permissions(preset, body, override)
 		if err != nil {

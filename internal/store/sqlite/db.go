@@ -82,6 +82,7 @@ type DB struct {
 
 	rights rights
 	access accessCache
+	kept   kept
 	looked atomic.Uint64 // see Reads
 	reads  statements    // of the read pool
 	writes statements    // of the writing connection
@@ -325,15 +326,18 @@ type statements struct {
 	prepare func(context.Context, string) (*sql.Stmt, error)
 	mu      sync.RWMutex
 	byText  map[string]*sql.Stmt
-	reaches sync.Map // text to reach
+	reaches sync.Map // text to reaches
 }
 
-// reach tells how much of the directory a statement may change.
-func (s *statements) reach(text string) reach {
+// reaches is how much of the directory and how many heads a statement may
+// change.
+type reaches struct{ directory, heads reach }
+
+func (s *statements) reach(text string) reaches {
 	if known, ok := s.reaches.Load(text); ok {
-		return known.(reach)
+		return known.(reaches)
 	}
-	r := reachOf(text)
+	r := reaches{reachOf(text), headsReachedBy(text)}
 	s.reaches.Store(text, r)
 	return r
 }

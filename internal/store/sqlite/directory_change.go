@@ -77,7 +77,6 @@ func (db *DB) ChangeMeeting(ctx context.Context, app chat.AppID, id chat.Meeting
 		if err := tx.forgetHead(id); err != nil {
 			return m, err
 		}
-		clear(tx.people)
 		_, err = tx.exec(`UPDATE meetings SET title = ?, active = ?, persist_chat = ?, keep_alive = ?, settings = ?, updated_at = ?,
 			chat_mode = ?, no_private = ?, hosts_pin = ?, slow_mode = ? WHERE id = ?`, slices.Concat([]any{
 			m.Title, m.Active, m.PersistChat, int64(m.KeepAlive / time.Second), string(settings), m.UpdatedAt.UnixMilli(),
@@ -110,7 +109,6 @@ func (db *DB) ChangeParticipant(ctx context.Context, app chat.AppID, meeting cha
 			return p, directory.ErrNoPreset
 		}
 		p.Preset = chat.PresetID(preset)
-		clear(tx.people)
 		if _, err := tx.exec(`UPDATE participants SET override = ?, name = ?, picture = ?, preset = ?, updated_at = ? WHERE id = ?`,
 			string(p.Override), p.Name, p.Picture, preset, p.UpdatedAt.UnixMilli(), string(id)); err != nil {
 			return p, err
@@ -153,7 +151,6 @@ func (db *DB) Overrule(ctx context.Context, meeting chat.MeetingID, by chat.Part
 		if err := change(*known[by], subjects); err != nil {
 			return err
 		}
-		clear(tx.people)
 		for _, o := range subjects {
 			if _, err := tx.exec(`UPDATE participants SET override = ? WHERE id = ?`, string(o.Override), string(o.Participant)); err != nil {
 				return err
@@ -187,7 +184,6 @@ func (db *DB) DeleteParticipant(ctx context.Context, app chat.AppID, meeting cha
 		if err != nil {
 			return p, err
 		}
-		clear(tx.people)
 		_, err = tx.exec(`DELETE FROM participants WHERE id = ?`, string(id))
 		return p, err
 	})
@@ -244,7 +240,6 @@ func (db *DB) ChangePreset(ctx context.Context, app chat.AppID, id chat.PresetID
 		if err := tx.mustBeFree(app, p.Name, id); err != nil {
 			return p, err
 		}
-		clear(tx.people)
 		_, err = tx.exec(`UPDATE presets SET name = ?, body = ?, updated_at = ? WHERE id = ?`,
 			p.Name, string(p.Body), p.UpdatedAt.UnixMilli(), string(id))
 		return p, err

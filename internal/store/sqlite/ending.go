@@ -191,7 +191,7 @@ func (p *present) take(id string, from map[string][]session.GonePeer, take func(
 }
 
 func (tx *Tx) countKicks(h *journal.Head, n int) error {
-	if _, err := tx.exec(`UPDATE meetings SET kicks = kicks + ? WHERE no = ?`, n, h.No); err != nil {
+	if _, err := tx.exec(`UPDATE meetings SET kicks = kicks + ? WHERE id = ?`, n, string(h.Meeting)); err != nil {
 		return err
 	}
 	return tx.forgetHead(h.Meeting)
@@ -232,7 +232,7 @@ func (tx *Tx) kickAll(meeting chat.MeetingID, by *chat.Actor, now int64) (sessio
 	if err := tx.countKicks(h, len(gone.Peers)); err != nil {
 		return gone, err
 	}
-	return gone, tx.endSession(dueSession{id: id, meeting: meeting, no: h.No, at: at, why: webhook.HostEnded})
+	return gone, tx.endSession(dueSession{id: id, meeting: meeting, at: at, why: webhook.HostEnded})
 }
 
 // departAll is depart for everybody who is there.
@@ -297,7 +297,7 @@ func (tx *Tx) end(now time.Time) (int, error) {
 type dueSession struct {
 	id      string
 	meeting chat.MeetingID
-	no, at  int64
+	at      int64
 	why     webhook.Reason // AllLeft if it is ""
 }
 
@@ -308,7 +308,7 @@ func (tx *Tx) endSession(s dueSession) error {
 	if _, err := tx.exec(`UPDATE sessions SET ended_at = MAX(?, started_at), ends_at = NULL WHERE id = ?`, s.at, s.id); err != nil {
 		return err
 	}
-	if _, err := tx.exec(`UPDATE meetings SET session = NULL WHERE no = ? AND session = ?`, s.no, s.id); err != nil {
+	if _, err := tx.exec(`UPDATE meetings SET session = NULL WHERE session = ? AND id = ?`, s.id, string(s.meeting)); err != nil {
 		return err
 	}
 	return tx.tellEnded(s.id, cmp.Or(s.why, webhook.AllLeft), s.at)
@@ -316,10 +316,10 @@ func (tx *Tx) endSession(s dueSession) error {
 
 func (tx *Tx) due(now time.Time) ([]dueSession, error) {
 	var sessions []dueSession
-	err := tx.rowsOf(`SELECT s.id, m.id, m.no, s.ends_at FROM sessions s JOIN meetings m ON m.no = s.meeting
+	err := tx.rowsOf(`SELECT s.id, m.id, s.ends_at FROM sessions s JOIN meetings m ON m.no = s.meeting
 		WHERE s.ended_at IS NULL AND s.ends_at <= ? LIMIT 500`, []any{now.UnixMilli()}, func(scan func(...any) error) error {
 		var s dueSession
-		if err := scan(&s.id, &s.meeting, &s.no, &s.at); err != nil {
+		if err := scan(&s.id, &s.meeting, &s.at); err != nil {
 			return err
 		}
 		sessions = append(sessions, s)

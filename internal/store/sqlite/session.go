@@ -113,7 +113,7 @@ func (tx *Tx) liveSession(h *journal.Head, now int64) (liveRow, error) {
 		return live, err
 	}
 	if ends != nil && *ends <= now {
-		return liveRow{overdue: &dueSession{id: live.id, meeting: h.Meeting, no: h.No, at: *ends}}, nil
+		return liveRow{overdue: &dueSession{id: live.id, meeting: h.Meeting, at: *ends}}, nil
 	}
 	return live, nil
 }
@@ -129,7 +129,7 @@ func (tx *Tx) startSession(h *journal.Head, before liveRow, id chat.SessionID, n
 		SELECT ?, no, app, ?, ? FROM meetings WHERE no = ?`, string(id), int64(h.Seq+1), now, h.No); err != nil {
 		return liveRow{}, err
 	}
-	if _, err := tx.exec(`UPDATE meetings SET session = ? WHERE no = ?`, string(id), h.No); err != nil {
+	if _, err := tx.exec(`UPDATE meetings SET session = ? WHERE id = ?`, string(id), string(meeting)); err != nil {
 		return liveRow{}, err
 	}
 	if err := tx.forgetHead(meeting); err != nil {

@@ -153,6 +153,7 @@ func (db *DB) transact(jobs []*job) (again []*job, err error) {
 	if !tx.directory.none() {
 		db.access.changed(tx.directory)
 	}
+	db.kept.keep(tx)
 	return nil, nil
 }
 
@@ -232,7 +233,7 @@ type Tx struct {
 	heads map[string]*head
 	order []*head
 	// people and rows are what the transaction has read already.
-	people map[string]*person
+	people map[accessKey]*person
 	rows   map[string]*messageRow
 	// revised counts the changes to the public messages of each session.
 	revised map[chat.SessionID]int64
@@ -244,12 +245,13 @@ type Tx struct {
 	objectKind string
 	objects    []string
 	objectApp  chat.AppID
-	// directory says what of that which Access has found may have changed.
-	directory touched
+	// directory says what of that which Access has found may have changed, and
+	// changedHeads which heads may have otherwise than by saveHead.
+	directory, changedHeads touched
 }
 
 func newTx(db *DB) *Tx {
-	return &Tx{db: db, heads: make(map[string]*head), people: make(map[string]*person), rows: make(map[string]*messageRow), revised: make(map[chat.SessionID]int64)}
+	return &Tx{db: db, heads: make(map[string]*head), people: make(map[accessKey]*person), rows: make(map[string]*messageRow), revised: make(map[chat.SessionID]int64)}
 }
 
 // exec writes.
@@ -260,7 +262,7 @@ func (tx *Tx) exec(text string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, tx.fail(err)
 	}
-	tx.directory.add(tx.db.writes.reach(text), args)
+	tx.touches(tx.db.writes.reach(text), args)
 	result, err := stmt.ExecContext(ctx, args...)
 	if isRefused(err) {
 		return 0, err
@@ -273,6 +275,17 @@ func (tx *Tx) exec(text string, args ...any) (int64, error) {
 		return 0, tx.fail(err)
 	}
 	return n, nil
+}
+
+// touches notes what a statement may change.
+func (tx *Tx) touches(r reaches, args []any) {
+	if r.directory != nothing {
+		tx.directory.add(r.directory, args)
+		clear(tx.people)
+	}
+	if r.heads != nothing {
+		tx.changedHeads.add(r.heads, args)
+	}
 }
 
 // row reads one row into dest; false when there is none.

@@ -156,8 +156,10 @@ func TestMessagesAroundTheEndOfTheSession(t *testing.T) {
 // A preset that cannot be read stops those who have it, and nobody else.
 func TestPresetThatCannotBeRead(t *testing.T) {
 	tk := newTalk(t, t.TempDir())
+	tk.close() // what it has read it would believe to be so still
 	rawExec(t, tk.dir, `INSERT INTO presets SELECT 'broken', app, 'broken', '{', 0, 0 FROM presets LIMIT 1`)
 	rawExec(t, tk.dir, `UPDATE participants SET preset = 'broken' WHERE id = ?`, string(tk.b.Participant))
+	tk.open()
 	tk.wantUnavailable(tk.say(tk.b, "hello"))
 	tk.append(tk.say(tk.a, "hello"))
 	if err := tk.Health(); err != nil {
