@@ -124,7 +124,7 @@ func (db *DB) transact(jobs []*job) (again []*job, err error) {
 		return nil, err
 	}
 	ctx := context.Background()
-	if _, err := db.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if err := db.prepared(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return nil, fmt.Errorf("beginning a transaction: %w", err)
 	}
 	tx := newTx(db)
@@ -146,7 +146,7 @@ func (db *DB) transact(jobs []*job) (again []*job, err error) {
 		db.rollback(ctx)
 		return nil, err
 	}
-	if _, err := db.conn.ExecContext(ctx, "COMMIT"); err != nil {
+	if err := db.prepared(ctx, "COMMIT"); err != nil {
 		db.rollback(ctx)
 		return nil, fmt.Errorf("committing: %w", err)
 	}
@@ -155,6 +155,16 @@ func (db *DB) transact(jobs []*job) (again []*job, err error) {
 	}
 	db.kept.keep(tx)
 	return nil, nil
+}
+
+// prepared carries out a statement that each transaction needs.
+func (db *DB) prepared(ctx context.Context, text string) error {
+	stmt, err := db.writes.get(ctx, text)
+	if err != nil {
+		return err
+	}
+	_, err = stmt.ExecContext(ctx)
+	return err
 }
 
 // rollback undoes the transaction. It fails where SQLite has undone it by
