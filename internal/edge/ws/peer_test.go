@@ -123,11 +123,11 @@ func TestMessageThatCannotBeShownLeavesNoHole(t *testing.T) {
 	alice, bob, carol := w.sit("alice", ""), w.sit("bob", ""), w.sit("carol", "")
 	again := carol.back
 	w.render = func(c chat.Content) {
-		if c.Payload == "bad" {
+		if c.Payload == "unspeakable" {
 			panic("a fault of ours")
 		}
 	}
-	for _, text := range []string{"one", "bad", "two"} {
+	for _, text := range []string{"one", "unspeakable", "two"} {
 		bob.say(text)
 	}
 	want := []string{"one", standIn, "two"}
@@ -140,7 +140,7 @@ func TestMessageThatCannotBeShownLeavesNoHole(t *testing.T) {
 	if got := alice.history(); !slices.Equal(got, want) {
 		t.Errorf("in the history: %q", got)
 	}
-	if len(w.faults) == 0 || strings.Contains(strings.Join(w.faults, " "), "bad") {
+	if len(w.faults) == 0 || strings.Contains(strings.Join(w.faults, " "), "unspeakable") {
 		t.Errorf("logged: %q", w.faults)
 	}
 	w.faults = nil
