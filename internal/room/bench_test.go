@@ -1,7 +1,6 @@
 package room
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -97,7 +96,7 @@ func BenchmarkJoin(b *testing.B) {
 				}
 				c.Room.Join(c.Feed, info, session, []byte("welcome\n"))
 				slot, list := c.Room.Present(c.Feed)
-				slot.Fill(bytes.Clone(list))
+				slot.Fill(nil, list...)
 				return c
 			}
 			for n := range here - 1 {

@@ -41,7 +41,8 @@ type presence struct {
 	visible []*Member // by arrival
 	listed  []*Member // those told of, by the time of telling
 	gone    []*Member // were listed, have left, and that is still to be told
-	// everybody and hosts are the list as it goes out, nil when out of date.
+	// everybody and hosts are the list as it goes out, nil when out of date. They
+	// are appended to and not changed: who has been given one goes on reading it.
 	everybody, hosts []byte
 	hostsListed      int
 	watchers         int // members who count the viewers
@@ -103,9 +104,14 @@ func (r *Room) announce(m *Member) {
 	r.settle()
 	m.told = true
 	r.listed = append(r.listed, m)
-	r.everybody, r.hosts = nil, nil
+	if r.everybody != nil {
+		r.everybody = append(r.everybody, m.card.listed...)
+	}
 	if m.card.host {
 		r.hostsListed++
+		if r.hosts != nil {
+			r.hosts = append(r.hosts, m.card.listed...)
+		}
 	}
 	r.speak(r.hub.codec.Joined(m.Info), m.card.host)
 }
@@ -171,19 +177,20 @@ func (r *Room) welcome(m *Member) {
 }
 
 // Present keeps a place in the feed for the list of who is here, and gives that
-// list as of that place: the peers' own pieces of it, one after the other.
-func (r *Room) Present(f *Feed) (Slot, []byte) {
+// list as of that place: the peers' own pieces of it, one after the other, in
+// parts. The bytes are shared; they must not be changed.
+func (r *Room) Present(f *Feed) (Slot, [][]byte) {
 	r.mu.Lock()
 	defer r.unlock()
 	m := f.member
 	if m == nil {
 		return f.reserve(), nil
 	}
-	list := r.list(m.Rights.SeePeers)
+	parts := [][]byte{r.list(m.Rights.SeePeers)}
 	if !m.told || !m.Rights.SeePeers && !m.card.host {
-		list = append(slices.Clip(list), m.card.listed...)
+		parts = append(parts, m.card.listed)
 	}
-	return f.reserve(), list
+	return f.reserve(), parts
 }
 
 func (r *Room) list(everybody bool) []byte {
@@ -192,13 +199,13 @@ func (r *Room) list(everybody bool) []byte {
 		list = &r.everybody
 	}
 	if *list == nil {
-		var b bytes.Buffer
+		all := []byte{}
 		for _, m := range r.listed {
 			if everybody || m.card.host {
-				b.Write(m.card.listed)
+				all = append(all, m.card.listed...)
 			}
 		}
-		*list = b.Bytes()
+		*list = all
 	}
 	return *list
 }

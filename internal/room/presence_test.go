@@ -1,6 +1,7 @@
 package room
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -40,7 +41,7 @@ func (w *world) names(c *Connection) string {
 	w.Helper()
 	slot, list := c.Room.Present(c.Feed)
 	slot.Fill(nil)
-	return strings.TrimSuffix(string(list), ",")
+	return strings.TrimSuffix(string(bytes.Join(list, nil)), ",")
 }
 
 // wantLast demands that a connection is told this last, within a second, and
@@ -224,6 +225,32 @@ func TestListOfLargeRoomIsKeptFull(t *testing.T) {
 		time.Sleep(2 * flushEvery)
 		w.wantSent(a, "")
 	})
+}
+
+// A list that somebody was given, and may still be reading, stays as it was
+// when the next come and go.
+func TestListThatWasGivenDoesNotChange(t *testing.T) {
+	w := newWorld(t)
+	a := w.join("a1")
+	given := make(map[string][][]byte)
+	for i := range 20 {
+		c := w.join(chat.PeerID(fmt.Sprint("_", i)))
+		if i%5 == 4 {
+			c.Room.Disconnect(c.Feed, true)
+		}
+		slot, list := a.Room.Present(a.Feed)
+		slot.Fill(nil)
+		given[string(bytes.Join(list, nil))] = list
+	}
+	w.guest("g1", hidden) // is shown itself behind the list of all
+	for want, list := range given {
+		if got := string(bytes.Join(list, nil)); got != want {
+			t.Errorf("the list is %s, was %s", got, want)
+		}
+	}
+	if got := w.names(a); got != "a1,_0,_1,_2,_3,_5,_6,_7,_8,_10,_11,_12,_13,_15,_16,_17,_18" {
+		t.Errorf("in the end shown %s", got)
+	}
 }
 
 // What one that joined was shown, and what it is told afterwards, is always the

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -247,7 +248,7 @@ func TestWhoIsHereIsListedAtItsPlace(t *testing.T) {
 	w.join("b1")
 	slot, present := a.Room.Present(a.Feed)
 	w.join("c1")
-	if got := string(present); got != "a1,b1," {
+	if got := string(bytes.Join(present, nil)); got != "a1,b1," {
 		t.Errorf("present: %q", got)
 	}
 	slot.Fill([]byte("[a1,b1]\n"))

@@ -46,7 +46,7 @@ func (p *peer) getRoomPeersInfo(_ context.Context, req request) error {
 	}
 	text, limit, offset := m.GetSearchQuery(), int(m.GetLimit()), int(m.GetOffset())
 	var slot room.Slot
-	var peers []byte
+	var peers [][]byte
 	switch {
 	case text == "" && limit == 0 && offset == 0:
 		slot, peers = p.room.Present(p.feed)
@@ -61,9 +61,11 @@ func (p *peer) getRoomPeersInfo(_ context.Context, req request) error {
 		if limit == 0 || limit > maxPeersPage {
 			limit = maxPeersPage
 		}
-		slot, peers = p.room.Find(p.feed, text, offset, limit)
+		var page []byte
+		slot, page = p.room.Find(p.feed, text, offset, limit)
+		peers = [][]byte{page}
 	}
-	slot.Fill(rawFrame(req.event, req.id, peers))
+	fillParts(slot, req, peers)
 	return nil
 }
 
@@ -77,10 +79,14 @@ func (p *peer) noMessages(_ context.Context, req request) error {
 	return p.answer(req, &rtkwire.ChatMessages{})
 }
 
-// rawFrame is frame for a payload that is encoded already.
-func rawFrame(event protocol.Event, id string, payload []byte) []byte {
-	buf := frameHead(event, id, len(payload))
-	return append(buf, payload...)
+// fillParts answers a request with a payload that is encoded already, and goes
+// out uncopied: many may be given the same bytes.
+func fillParts(slot room.Slot, req request, payload [][]byte) {
+	size := 0
+	for _, part := range payload {
+		size += len(part)
+	}
+	slot.Fill(head(req.event, req.id, size), payload...)
 }
 
 // askBurst and askRate limit what a connection may ask about others: a page of
