@@ -12,10 +12,11 @@ import (
 // any.
 type Feed struct {
 	room *Room
-	wake chan struct{}
+	wake chan struct{} // of who calls Next
+	slot uint8         // when it is pinged
 
 	// The rest is guarded by room.mu.
-	info    Info    // as it connected, kept up to date
+	info    *Info   // as it connected, kept up to date; exchanged, never changed
 	member  *Member // nil until the peer has joined
 	waiter  *waiter // nil unless the peer waits to be let in
 	cursor  uint64
@@ -185,6 +186,9 @@ func (f *Feed) Next(ctx context.Context, bufs [][]byte) ([][]byte, error) {
 func (f *Feed) take(bufs [][]byte) ([][]byte, error) {
 	f.room.mu.Lock()
 	defer f.room.unlock()
+	if f.wake == nil {
+		f.wake = make(chan struct{}, 1)
+	}
 	bufs, _, err := f.taken(bufs)
 	return bufs, err
 }

@@ -285,7 +285,7 @@ func (h *Hub) read(r *Room) error {
 		}
 		// Who was sent out while this was read is in out, too.
 		if _, gone := r.out[k.Peer]; !k.Gone && !gone {
-			m := &Member{Info: k.Info, session: session.ID, seen: k.Seen, stores: unsureStores}
+			m := &Member{Info: new(k.Info), session: session.ID, seen: k.Seen, stores: unsureStores}
 			r.add(m)
 			r.expect(m, h.config.RestartGrace)
 		}
@@ -471,8 +471,8 @@ func (h *Hub) all() []*Room {
 func (h *Hub) pingSlot(r *Room, slot int) {
 	r.mu.Lock()
 	defer r.unlock()
-	for peer, f := range r.feeds {
-		if slotOf(peer) == slot {
+	for _, f := range r.feeds {
+		if int(f.slot) == slot {
 			f.ping(h.codec.Ping())
 		}
 	}

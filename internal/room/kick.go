@@ -71,7 +71,7 @@ func (r *Room) sendOut(peers []chat.PeerID, how expulsion, by chat.PeerID, reque
 			if id == by {
 				settles = request
 			}
-			f.expel(how.frame(r, f.info, settles))
+			f.expel(how.frame(r, *f.info, settles))
 		}
 		if m := r.members[id]; m != nil {
 			m.feed = nil
@@ -151,7 +151,7 @@ func (r *Room) SendOut(f *Feed, withAll bool) {
 		how = sentOutWithAll
 	}
 	if f.expelled == nil {
-		f.expel(how.frame(r, f.info, ""))
+		f.expel(how.frame(r, *f.info, ""))
 	}
 }
 

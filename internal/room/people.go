@@ -82,7 +82,7 @@ func (r *Room) Revise(fresh Info, word []byte) {
 		if known.Revision != fresh.Revision {
 			f.push(&item{frame: word, ready: true})
 		}
-		f.info = f.info.Revised(fresh)
+		f.info = new(f.info.Revised(fresh))
 	}
 	for _, m := range r.people[fresh.Participant] {
 		if m.feed != nil {
@@ -105,11 +105,19 @@ func (r *Room) Revise(fresh Info, word []byte) {
 func (f *Feed) known() Info {
 	switch {
 	case f.member != nil:
-		return f.member.Info
+		return *f.member.Info
 	case f.waiter != nil:
 		return f.waiter.Info
 	}
-	return f.info
+	return *f.info
+}
+
+// shared gives an info, as the one that the connection has where they are equal.
+func (f *Feed) shared(info Info) *Info {
+	if info == *f.info {
+		return f.info
+	}
+	return new(info)
 }
 
 // Self gives what the room knows of the connection's peer at this moment.
@@ -132,7 +140,7 @@ func (i Info) Revised(fresh Info) Info {
 // revise makes a member what info says, and tells the others what they may
 // know of that.
 func (r *Room) revise(m *Member, info Info) {
-	before := m.Info
+	before := *m.Info
 	if before == info {
 		return
 	}
@@ -141,7 +149,7 @@ func (r *Room) revise(m *Member, info Info) {
 		if info.Rights.Hidden {
 			r.vanish(m)
 		}
-		m.Info, m.card = info, r.newCard(info)
+		m.Info, m.card = new(info), r.newCard(info)
 		r.count(m)
 		if before.Rights.Hidden {
 			r.appear(m)
@@ -157,8 +165,8 @@ func (r *Room) revise(m *Member, info Info) {
 
 // exchange gives a member another card, without moving it in the list.
 func (r *Room) exchange(m *Member, info Info) {
-	before, was := m.Info, m.card
-	m.Info, m.card = info, r.newCard(info)
+	before, was := *m.Info, m.card
+	m.Info, m.card = new(info), r.newCard(info)
 	if !m.told {
 		return
 	}

@@ -113,13 +113,13 @@ func (r *Room) announce(m *Member) {
 			r.hosts = append(r.hosts, m.card.listed...)
 		}
 	}
-	r.speak(r.hub.codec.Joined(m.Info), m.card.host)
+	r.speak(r.hub.codec.Joined(*m.Info), m.card.host)
 }
 
 // settle tells of those who have left.
 func (r *Room) settle() {
 	for _, m := range r.gone {
-		r.speak(r.hub.codec.Left(m.Info), m.card.host)
+		r.speak(r.hub.codec.Left(*m.Info), m.card.host)
 	}
 	r.gone = nil
 }
@@ -264,7 +264,7 @@ func (r *Room) Seen(f *Feed, peer chat.PeerID) (Info, bool) {
 	if m == nil || f.member == nil || !m.seenBy(f.member) {
 		return Info{}, false
 	}
-	return m.Info, true
+	return *m.Info, true
 }
 
 // SeenParticipant gives a peer of a participant that a connection's member may
@@ -274,7 +274,7 @@ func (r *Room) SeenParticipant(f *Feed, id chat.ParticipantID) (Info, bool) {
 	defer r.unlock()
 	for _, m := range r.people[id] {
 		if f.member != nil && m.seenBy(f.member) {
-			return m.Info, true
+			return *m.Info, true
 		}
 	}
 	return Info{}, false
@@ -292,7 +292,7 @@ func (r *Room) show(viewer *Member) {
 	}
 	for _, m := range r.listed {
 		if m != viewer && !m.card.host {
-			viewer.feed.push(&item{frame: tell(m.Info), ready: true})
+			viewer.feed.push(&item{frame: tell(*m.Info), ready: true})
 		}
 	}
 }
@@ -300,9 +300,9 @@ func (r *Room) show(viewer *Member) {
 // reveal tells those who see hosts alone that a listed member has become one,
 // or is one no longer.
 func (r *Room) reveal(m *Member) {
-	frame := r.hub.codec.Left(m.Info)
+	frame := r.hub.codec.Left(*m.Info)
 	if m.card.host {
-		frame = r.hub.codec.Joined(m.Info)
+		frame = r.hub.codec.Joined(*m.Info)
 	}
 	for _, viewer := range r.members {
 		if viewer.feed != nil && viewer != m && !viewer.Rights.SeePeers {

@@ -69,9 +69,10 @@ type Info struct {
 	Revision uint64
 }
 
-// Member is a peer that has joined, connected at the moment or not.
+// Member is a peer that has joined, connected at the moment or not. Its Info is
+// exchanged, never changed: its connection may share it.
 type Member struct {
-	Info
+	*Info
 	// The rest is guarded by the room's lock.
 	session chat.SessionID
 	feed    *Feed  // nil while the peer is away
@@ -169,6 +170,8 @@ func (r *Room) admits(peer chat.PeerID, participant chat.ParticipantID) error {
 type Connection struct {
 	*Feed
 	Room *Room
+	// Info is the peer as it connected. It must not be changed.
+	Info *Info
 	// Missed is set for a peer that had joined before and is back: it has to
 	// be told what it missed, in the place kept for that.
 	Missed *Missed
@@ -204,7 +207,7 @@ func (r *Room) connect(info Info) (*Connection, error) {
 		old.close(ClosedReplaced)
 		r.lose(old)
 	}
-	f := &Feed{room: r, info: info, wake: make(chan struct{}, 1), cursor: r.log.end}
+	f := &Feed{room: r, info: &info, slot: uint8(slotOf(info.Peer)), cursor: r.log.end}
 	if r.hub.draining.Load() {
 		f.close(ClosedRestart)
 	}
@@ -212,20 +215,20 @@ func (r *Room) connect(info Info) (*Connection, error) {
 	r.connections[info.Participant] = append(r.connections[info.Participant], f)
 	if how, ok := r.out[info.Peer]; ok {
 		f.expel(how.frame(r, info, ""))
-		return &Connection{Feed: f, Room: r}, nil
+		return &Connection{Feed: f, Room: r, Info: &info}, nil
 	}
 	if w := r.waiters[info.Peer]; w != nil {
 		r.stepBack(w, f)
 	}
 	m := r.members[info.Peer]
 	if m == nil {
-		return &Connection{Feed: f, Room: r}, nil
+		return &Connection{Feed: f, Room: r, Info: &info}, nil
 	}
 	outdated := m.word != info.Revision
 	m.word = info.Revision
 	r.revise(m, m.Info.Revised(info))
 	r.attach(m, f)
-	return &Connection{Feed: f, Room: r, Outdated: outdated, Missed: &Missed{
+	return &Connection{Feed: f, Room: r, Info: &info, Outdated: outdated, Missed: &Missed{
 		After: m.seen, Slot: f.reserve(), stores: m.stores, storesTo: r.storesTo(m),
 	}}, nil
 }
@@ -276,7 +279,7 @@ func (r *Room) Join(f *Feed, info Info, session Session, answer []byte) error {
 		r.forgetWaiter(w)
 	}
 	delete(r.letIn, info.Participant)
-	m := r.enrol(info)
+	m := r.enrol(f.shared(info))
 	f.push(&item{frame: answer, ready: true, answer: true})
 	r.welcome(m)
 	return nil
@@ -297,13 +300,13 @@ func (r *Room) Rejoin(f *Feed, answer []byte) bool {
 }
 
 // enrol makes a peer a member, if it is none.
-func (r *Room) enrol(info Info) *Member {
+func (r *Room) enrol(info *Info) *Member {
 	m := r.members[info.Peer]
 	if m == nil {
 		m = &Member{Info: info, session: r.session.ID, seen: r.seq, stores: r.stores.at, word: info.Revision}
 		r.add(m)
 	} else {
-		r.revise(m, info)
+		r.revise(m, *info)
 	}
 	if m.feed != nil {
 		return m
@@ -317,7 +320,7 @@ func (r *Room) enrol(info Info) *Member {
 }
 
 func (r *Room) add(m *Member) {
-	m.card = r.newCard(m.Info)
+	m.card = r.newCard(*m.Info)
 	r.members[m.Peer] = m
 	r.people[m.Participant] = append(r.people[m.Participant], m)
 	r.owners[m.Peer] = m.Participant
@@ -452,7 +455,7 @@ func (r *Room) Member(peer chat.PeerID) (Info, bool) {
 	if m == nil {
 		return Info{}, false
 	}
-	return m.Info, true
+	return *m.Info, true
 }
 
 // tell brings committed entries to the peers. Entries come in order; those
