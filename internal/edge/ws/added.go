@@ -19,11 +19,11 @@ const maxAdded = 1000
 // is for those who may see who is here, and leaves out whom they could not see
 // there: participants that are hidden.
 func (p *peer) getAllAddedParticipants(ctx context.Context, req request) error {
-	access, err := p.server.access(ctx, p.access.Meeting.ID, p.info.Participant)
+	access, err := p.server.access(ctx, p.meeting.ID, p.info.Participant)
 	if err != nil {
 		return err
 	}
-	rights, err := access.Preset.Permissions()
+	rights, err := p.server.rights(access.Preset)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (p *peer) hides(ctx context.Context, app chat.AppID, name string) (bool, er
 	if err != nil {
 		return false, err
 	}
-	rights, err := preset.Permissions()
+	rights, err := p.server.rights(preset)
 	return rights.Hidden, err
 }
 

@@ -24,11 +24,11 @@ func (p *peer) joinRoom(ctx context.Context, req request) error {
 		return err
 	}
 	changes := p.server.changes.made.Load()
-	access, err := p.server.access(ctx, p.access.Meeting.ID, p.info.Participant)
+	access, err := p.server.access(ctx, p.meeting.ID, p.info.Participant)
 	if err != nil {
 		return err
 	}
-	info, err := infoOf(access, p.info.Peer)
+	info, err := p.server.infoOf(access, p.info.Peer)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (p *peer) joinRoom(ctx context.Context, req request) error {
 	if known, ok := p.room.Member(p.info.Peer); ok {
 		info = known.Revised(info)
 		if p.room.Rejoin(p.feed, answer(info)) {
-			p.access = access
+			p.meeting = placeOf(access.Meeting)
 			p.lookAgain(changes, info)
 			p.showStores(ctx)
 			return nil
@@ -49,7 +49,7 @@ func (p *peer) joinRoom(ctx context.Context, req request) error {
 	} else if err := p.rates.takeJoin(); err != nil {
 		return err
 	}
-	p.access = access
+	p.meeting = placeOf(access.Meeting)
 	err = p.room.Enter(func() error {
 		entered, waits, err := p.enterOrWait(ctx, req, info)
 		if err != nil || waits {
@@ -70,7 +70,7 @@ func (p *peer) joinRoom(ctx context.Context, req request) error {
 // been told.
 func (p *peer) lookAgain(changes uint64, info room.Info) {
 	if p.server.changes.made.Load() != changes {
-		p.server.look(hint{meeting: p.access.Meeting.ID, participant: info.Participant})
+		p.server.look(hint{meeting: p.meeting.ID, participant: info.Participant})
 	}
 }
 
@@ -107,7 +107,7 @@ func (p *peer) enter(ctx context.Context, info room.Info) (session.Session, erro
 		return session.Session{}, err
 	}
 	return p.server.Sessions.Enter(ctx, session.Arrival{
-		Meeting: p.access.Meeting.ID, Peer: info.Peer, Participant: info.Participant, DisplayName: info.Name,
+		Meeting: p.meeting.ID, Peer: info.Peer, Participant: info.Participant, DisplayName: info.Name,
 		HostHere: p.room.HostHere(), LetIn: p.room.LetIn(info.Participant),
 	}, chat.SessionID(fresh.String()))
 }
@@ -149,13 +149,13 @@ func (p *peer) getPeerInfo(_ context.Context, req request) error {
 func (p *peer) getRoomInfo(_ context.Context, req request) error {
 	s := p.room.Session()
 	return p.answer(req, &rtkwire.RoomInfo{Room: &rtkwire.Room{
-		RoomId: string(p.access.Meeting.ID), Title: p.access.Meeting.Title,
+		RoomId: string(p.meeting.ID), Title: p.meeting.Title,
 		CreatedAt: uint64(s.StartedAt.Unix()), RoomUuid: proto.String(string(s.ID)),
 	}})
 }
 
 func (p *peer) getConnectedRooms(_ context.Context, req request) error {
-	m := p.access.Meeting
+	m := p.meeting
 	return p.answer(req, &rtkwire.ConnectedMeetings{ParentMeeting: &rtkwire.ConnectedMeeting{
 		Id: proto.String(string(m.ID)), Title: proto.String(m.Title),
 	}})

@@ -206,7 +206,7 @@ func (s *Server) revise(ctx context.Context, r *room.Room, meeting chat.MeetingI
 		r.Dismiss(frame(protocol.KickAll, freshID(), &rtkwire.PeerInfo{Peer: &rtkwire.Peer{}}))
 		return closed, nil
 	}
-	info, err := infoOf(access, "")
+	info, err := s.infoOf(access, "")
 	if err != nil {
 		return nothing, err
 	}

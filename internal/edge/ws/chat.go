@@ -98,7 +98,7 @@ func (p *peer) submit(ctx context.Context, req request, cmd chat.Command) error 
 
 func (p *peer) actor() chat.Actor {
 	return chat.Actor{
-		Meeting: p.access.Meeting.ID, Participant: p.info.Participant, Peer: p.info.Peer, DisplayName: p.feed.Self().Name,
+		Meeting: p.meeting.ID, Participant: p.info.Participant, Peer: p.info.Peer, DisplayName: p.feed.Self().Name,
 	}
 }
 
@@ -111,7 +111,7 @@ func (p *peer) content(payloadType int32, payload string) (chat.Content, error) 
 	if err := p.rates.take(kind); err != nil {
 		return chat.Content{}, err
 	}
-	return p.server.Parse(p.access.Meeting.ID, kind, payload)
+	return p.server.Parse(p.meeting.ID, kind, payload)
 }
 
 func (p *peer) sendToRoom(ctx context.Context, req request) error {

@@ -16,11 +16,11 @@ type reading struct {
 }
 
 func (p *peer) reading(ctx context.Context) (reading, error) {
-	access, err := p.server.access(ctx, p.access.Meeting.ID, p.info.Participant)
+	access, err := p.server.access(ctx, p.meeting.ID, p.info.Participant)
 	if err != nil {
 		return reading{}, err
 	}
-	rights, err := access.Preset.Permissions()
+	rights, err := p.server.rights(access.Preset)
 	return reading{access, rights}, err
 }
 

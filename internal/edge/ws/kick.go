@@ -51,7 +51,7 @@ func (p *peer) kickAll(ctx context.Context, req request) error {
 // acting gives a context in which the peer's participant does something that is
 // to be in the audit log.
 func (p *peer) acting(ctx context.Context, action string) context.Context {
-	meeting := p.access.Meeting
+	meeting := p.meeting
 	return audit.With(ctx, audit.Act{
 		By: audit.Participant, Actor: string(p.info.Participant), App: meeting.App, Action: action, Route: "socket",
 		Meeting: meeting.ID, ObjectKind: "meeting", Object: string(meeting.ID),

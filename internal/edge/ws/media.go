@@ -101,8 +101,8 @@ func (p *peer) closeProducer(_ context.Context, req request) error {
 func (p *peer) selfJoinComplete(_ context.Context, req request) error {
 	return p.answer(req, &rtkwire.SelfJoinComplete{
 		RoomState: &rtkwire.MediaRoomState{
-			DisplayTitle: p.access.Meeting.Title, RoomUuid: string(p.access.Meeting.ID),
-			RoomName: string(p.access.Meeting.ID), CurrentPeerId: string(p.info.Peer),
+			DisplayTitle: p.meeting.Title, RoomUuid: string(p.meeting.ID),
+			RoomName: string(p.meeting.ID), CurrentPeerId: string(p.info.Peer),
 		},
 		SelectedPeers:       &rtkwire.SelectedPeers{},
 		MaxPreferredStreams: 6,

@@ -34,12 +34,12 @@ const (
 // peer is one connection and all that belongs to it. Its requests are handled
 // one after the other, by a goroutine that there is while something comes.
 type peer struct {
-	server *Server
-	conn   *transport.Conn
-	feed   *room.Feed
-	room   *room.Room
-	info   room.Info // as it connected; Feed.Self is up to date
-	access directory.Access
+	server  *Server
+	conn    *transport.Conn
+	feed    *room.Feed
+	room    *room.Room
+	info    *room.Info // as it connected; Feed.Self is up to date
+	meeting place
 
 	pace       *rate.Limiter
 	rates      *peerRates
@@ -54,6 +54,15 @@ type peer struct {
 	// known to be up to date about this peer.
 	looked uint64
 }
+
+// place is what a peer needs to know of its meeting.
+type place struct {
+	ID    chat.MeetingID
+	App   chat.AppID
+	Title string // as of its last join
+}
+
+func placeOf(m directory.Meeting) place { return place{m.ID, m.App, m.Title} }
 
 // serve takes a connection into its room and has it read until it ends; see
 // resume. changes is the number of changes of the directory before its peer was
@@ -80,7 +89,7 @@ func (s *Server) takeIn(conn *transport.Conn, info room.Info, access directory.A
 	if s.changes.made.Load() != changes {
 		s.look(hint{meeting: access.Meeting.ID, participant: info.Participant})
 	}
-	p := s.newPeer(conn, connection, info, access)
+	p := s.newPeer(conn, connection, access.Meeting)
 	p.looked = changes
 	p.ctx, p.cancel = context.WithCancel(s.ctx)
 	p.feed.Start(p)
@@ -88,7 +97,7 @@ func (s *Server) takeIn(conn *transport.Conn, info room.Info, access directory.A
 		p.feed.Close(room.ClosedFault)
 	}
 	if connection.Outdated {
-		p.tellRights()
+		p.tellRights(access.Preset)
 	}
 	p.heard = context.AfterFunc(s.reading, conn.Interrupt)
 	return p
@@ -133,14 +142,14 @@ func (s *Server) gone(conn *transport.Conn) {
 }
 
 // newPeer makes the peer of a connection.
-func (s *Server) newPeer(conn *transport.Conn, connection *room.Connection, info room.Info, access directory.Access) *peer {
+func (s *Server) newPeer(conn *transport.Conn, connection *room.Connection, meeting directory.Meeting) *peer {
 	pace := rate.NewLimiter(requestRate, requestBurst)
 	if s.LiftRates {
 		pace.SetLimit(rate.Inf)
 	}
 	return &peer{
-		server: s, conn: conn, feed: connection.Feed, room: connection.Room, info: info, access: access,
-		pace: pace, rates: s.rates.of(info.Participant),
+		server: s, conn: conn, feed: connection.Feed, room: connection.Room, info: connection.Info, meeting: placeOf(meeting),
+		pace: pace, rates: s.rates.of(connection.Info.Participant),
 		pending: semaphore.NewWeighted(maxPending),
 		ended:   make(chan struct{}),
 	}
@@ -302,7 +311,7 @@ func (p *peer) lookUp(ctx context.Context) error {
 	if made == p.looked {
 		return nil
 	}
-	found, err := p.server.revise(ctx, p.room, p.access.Meeting.ID, p.info.Participant)
+	found, err := p.server.revise(ctx, p.room, p.meeting.ID, p.info.Participant)
 	switch {
 	case err != nil:
 		return err
@@ -369,7 +378,7 @@ func (p *peer) failed(req request, err error) *chat.Error {
 		return &chat.Error{Code: chat.Unavailable, Message: "the server cannot store anything now", RetryAfter: 5 * time.Second}
 	case errors.Is(err, context.Canceled), errors.Is(err, journal.ErrDamaged):
 	default:
-		p.server.Logger.Error("a request failed", "event", req.event, "meeting", p.access.Meeting.ID, "err", err)
+		p.server.Logger.Error("a request failed", "event", req.event, "meeting", p.meeting.ID, "err", err)
 	}
 	return chat.Refuse(chat.Internal, "internal error")
 }
@@ -381,25 +390,19 @@ func (p *peer) failed(req request, err error) *chat.Error {
 func (p *peer) replay(ctx context.Context, missed room.Missed) {
 	var frames []byte
 	defer func() { missed.Slot.Fill(frames) }()
-	rights, err := p.access.Preset.Permissions()
-	if err != nil {
-		p.server.Logger.Error("the preset of a returning peer cannot be read", "meeting", p.access.Meeting.ID, "err", err)
-		p.feed.Close(room.ClosedFault)
-		return
-	}
 	entries, err := p.room.Said(missed.After, missed.Slot.Seq)
 	if err != nil {
 		p.feed.Close(room.ClosedFault)
 		return
 	}
 	for _, e := range entries {
-		if p.concerns(e, rights) {
+		if p.concerns(e, p.info.Rights) {
 			frames = append(frames, p.again(e)...)
 		}
 	}
 	stored, err := p.missedStores(ctx, missed)
 	if err != nil {
-		p.server.Logger.Error("a returning peer cannot be told what it missed of the stores", "meeting", p.access.Meeting.ID, "err", err)
+		p.server.Logger.Error("a returning peer cannot be told what it missed of the stores", "meeting", p.meeting.ID, "err", err)
 		p.feed.Close(room.ClosedFault)
 		return
 	}

@@ -99,7 +99,7 @@ const (
 
 // takeAsk counts so much asking, or refuses it.
 func (r *peerRates) takeAsk(n int) error {
-	if !r.asks.AllowN(r.all.now(), n) {
+	if !r.own(askLimit).AllowN(r.all.now(), n) {
 		return &chat.Error{Code: chat.Limited, Message: "you ask about others too often, wait a little", RetryAfter: time.Second, Limit: "ask_rate"}
 	}
 	return nil

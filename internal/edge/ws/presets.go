@@ -141,10 +141,10 @@ func updateFrame(id string, participant chat.ParticipantID, patch *rtkwire.Prese
 
 // tellRights tells a peer that is back what it may do now: its client looks
 // that up once, when it starts.
-func (p *peer) tellRights() {
-	patch, err := patchOf(p.access.Preset)
+func (p *peer) tellRights(preset directory.Preset) {
+	patch, err := patchOf(preset)
 	if err != nil {
-		p.server.Logger.Error("the preset of a returning peer cannot be read", "meeting", p.access.Meeting.ID, "err", err)
+		p.server.Logger.Error("the preset of a returning peer cannot be read", "meeting", p.meeting.ID, "err", err)
 		return
 	}
 	p.feed.Answer(updateFrame(freshID(), p.info.Participant, patch))
@@ -182,7 +182,7 @@ func (p *peer) updateUserPreset(ctx context.Context, req request) error {
 		}
 		wishes[i] = directory.Overrule{Participant: chat.ParticipantID(update.GetUserIds()), Permissions: encoded}
 	}
-	err := p.server.Directory.Overrule(p.acting(ctx, "change-permissions"), p.access.Meeting.ID, p.info.Participant, wishes)
+	err := p.server.Directory.Overrule(p.acting(ctx, "change-permissions"), p.meeting.ID, p.info.Participant, wishes)
 	if errors.Is(err, directory.ErrNotFound) {
 		return chat.Refuse(chat.NotFound, "there is no such participant")
 	}
@@ -247,7 +247,7 @@ func (p *peer) getUserPresets(ctx context.Context, req request) error {
 
 // presetShown gives the permissions of a participant, as JSON.
 func (p *peer) presetShown(ctx context.Context, id chat.ParticipantID, whole bool) ([]byte, error) {
-	access, err := p.server.Directory.Access(ctx, p.access.Meeting.ID, id)
+	access, err := p.server.Directory.Access(ctx, p.meeting.ID, id)
 	if err != nil {
 		return nil, err
 	}

@@ -40,49 +40,67 @@ const findBurst, findRate = 10, rate.Limit(1)
 // peers: each time is told to all and leaves a row.
 const joinBurst, joinRate = 60, rate.Limit(1)
 
-// buckets are the limits of one sender: for texts and everything else that is
-// small, for images, for files, for broadcasts, for writes to stores, and for
-// searches of messages.
-type buckets struct{ text, image, file, signal, store, find *rate.Limiter }
+// limit is something that a peer, or a participant, may do so and so often.
+type limit int
 
-func (r *rates) newBuckets(times int) buckets {
-	if r.lifted {
-		none := rate.NewLimiter(rate.Inf, 0)
-		return buckets{none, none, none, none, none, none}
-	}
-	n := rate.Limit(times)
-	return buckets{
-		text:  rate.NewLimiter(n*textRate, times*textBurst),
-		image: rate.NewLimiter(n*uploadRate, times*uploadBurst),
-		file:  rate.NewLimiter(n*uploadRate, times*uploadBurst),
+const (
+	textLimit   limit = iota // texts and everything else that is small
+	imageLimit               // images
+	fileLimit                // files
+	signalLimit              // broadcasts
+	storeLimit               // writes to stores
+	findLimit                // searches of messages
+	bothLimits               // those before hold for a connection and for a participant
+	askLimit                 // asking about others, for a connection
+	byteLimit                // what messages are long, for a participant
+	joinLimit                // joins, for a participant
+	knockLimit               // beginnings to wait, for a participant
+	limitCount
+)
 
-		signal: rate.NewLimiter(n*signalRate, times*signalBurst),
-		store:  rate.NewLimiter(n*storeRate, times*storeBurst),
-		find:   rate.NewLimiter(n*findRate, times*findBurst),
-	}
-}
-
-func (b buckets) of(kind chat.Kind) *rate.Limiter {
+func limitOfKind(kind chat.Kind) limit {
 	switch kind {
 	case chat.Image:
-		return b.image
+		return imageLimit
 	case chat.File:
-		return b.file
+		return fileLimit
 	case chat.Text, chat.Custom:
 	}
-	return b.text
+	return textLimit
 }
 
-// shared are the limits that all connections of a participant share.
-type shared struct {
-	buckets
-	bytes       *rate.Limiter
-	join, knock *rate.Limiter
+// allowed is what is allowed of each.
+var allowed = [limitCount]struct {
+	rate  rate.Limit
+	burst int
+}{
+	textLimit:   {textRate, textBurst},
+	imageLimit:  {uploadRate, uploadBurst},
+	fileLimit:   {uploadRate, uploadBurst},
+	signalLimit: {signalRate, signalBurst},
+	storeLimit:  {storeRate, storeBurst},
+	findLimit:   {findRate, findBurst},
+	askLimit:    {askRate, askBurst},
+	byteLimit:   {byteRate, byteBurst},
+	joinLimit:   {joinRate, joinBurst},
+	knockLimit:  {knockRate, knockBurst},
 }
 
-func (s shared) full(now time.Time) bool {
-	for _, l := range []*rate.Limiter{s.text, s.image, s.file, s.signal, s.store, s.find, s.bytes, s.join, s.knock} {
-		if l.TokensAt(now) < float64(l.Burst()) {
+// buckets are the limits of a connection or of a participant. One that is nil is
+// full: most are never used.
+type buckets [limitCount]*rate.Limiter
+
+// of gives a bucket, for so many connections.
+func (b *buckets) of(l limit, times int) *rate.Limiter {
+	if b[l] == nil {
+		b[l] = rate.NewLimiter(rate.Limit(times)*allowed[l].rate, times*allowed[l].burst)
+	}
+	return b[l]
+}
+
+func (b *buckets) full(now time.Time) bool {
+	for _, l := range b {
+		if l != nil && l.TokensAt(now) < float64(l.Burst()) {
 			return false
 		}
 	}
@@ -94,53 +112,73 @@ func (s shared) full(now time.Time) bool {
 type rates struct {
 	now   func() time.Time
 	mu    sync.Mutex
-	known map[chat.ParticipantID]shared
+	known map[chat.ParticipantID]*buckets
 	swept time.Time
 	// lifted: nobody is held back, which only benchmarks ask for.
 	lifted bool
 }
 
 func newRates(now func() time.Time) *rates {
-	return &rates{now: now, known: make(map[chat.ParticipantID]shared), swept: now()}
+	return &rates{now: now, known: make(map[chat.ParticipantID]*buckets), swept: now()}
 }
 
-// peerRates are the limits of one connection of a participant.
+// peerRates are the limits of one connection of a participant. It is used by one
+// goroutine at a time.
 type peerRates struct {
 	all         *rates
 	participant chat.ParticipantID
-	peer        buckets
-	asks        *rate.Limiter
+	buckets     buckets
 }
 
 // of gives the limits for a new connection.
 func (r *rates) of(id chat.ParticipantID) *peerRates {
-	return &peerRates{all: r, participant: id, peer: r.newBuckets(1), asks: rate.NewLimiter(askRate, askBurst)}
+	return &peerRates{all: r, participant: id}
 }
 
-// shared gives what all connections of a participant share. It must be asked
-// for each time: limits that are full are forgotten, also of those who are
+// unlimited is a limit where limits are lifted.
+var unlimited = rate.NewLimiter(rate.Inf, 0)
+
+// lifts tells whether a limit does not hold.
+func (r *rates) lifts(l limit) bool { return r.lifted && (l < bothLimits || l == byteLimit) }
+
+// own gives a limit of the connection.
+func (r *peerRates) own(l limit) *rate.Limiter {
+	if r.all.lifts(l) {
+		return unlimited
+	}
+	return r.buckets.of(l, 1)
+}
+
+// shared gives a limit that all connections of the participant share. It must be
+// asked for each time: limits that are full are forgotten, also of those who are
 // here.
-func (r *rates) shared(id chat.ParticipantID, now time.Time) shared {
+func (r *peerRates) shared(l limit, now time.Time) *rate.Limiter {
+	if r.all.lifts(l) {
+		return unlimited
+	}
+	return r.all.shared(r.participant, l, now)
+}
+
+func (r *rates) shared(id chat.ParticipantID, l limit, now time.Time) *rate.Limiter {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now.Sub(r.swept) > time.Minute {
 		r.swept = now
-		for other, s := range r.known {
-			if s.full(now) {
+		for other, b := range r.known {
+			if b.full(now) {
 				delete(r.known, other)
 			}
 		}
 	}
-	s, ok := r.known[id]
-	if !ok {
-		bytes := rate.NewLimiter(byteRate, byteBurst)
-		if r.lifted {
-			bytes = rate.NewLimiter(rate.Inf, 0)
-		}
-		s = shared{r.newBuckets(tabs), bytes, rate.NewLimiter(joinRate, joinBurst), rate.NewLimiter(knockRate, knockBurst)}
-		r.known[id] = s
+	b := r.known[id]
+	if b == nil {
+		b = new(buckets)
+		r.known[id] = b
 	}
-	return s
+	if l < bothLimits {
+		return b.of(l, tabs)
+	}
+	return b.of(l, 1)
 }
 
 // rateNames are what the limits of messages are called where they are counted.
@@ -151,7 +189,7 @@ var rateNames = map[chat.Kind]string{
 // takeBytes counts what a message is long, or refuses it.
 func (r *peerRates) takeBytes(n int) error {
 	now := r.all.now()
-	l := r.all.shared(r.participant, now).bytes
+	l := r.shared(byteLimit, now)
 	if l.AllowN(now, n) {
 		return nil
 	}
@@ -165,32 +203,32 @@ func (r *peerRates) takeBytes(n int) error {
 // take counts one message, or refuses it.
 func (r *peerRates) take(kind chat.Kind) error {
 	now := r.all.now()
-	shared := r.all.shared(r.participant, now)
-	return takeAll(now, rateNames[kind], "too many messages, wait a little", r.peer.of(kind), shared.of(kind))
+	l := limitOfKind(kind)
+	return takeAll(now, rateNames[kind], "too many messages, wait a little", r.own(l), r.shared(l, now))
 }
 
 // takeSignal counts one broadcast, or refuses it.
 func (r *peerRates) takeSignal() error {
 	now := r.all.now()
-	return takeAll(now, "broadcast_rate", "too many broadcasts, wait a little", r.peer.signal, r.all.shared(r.participant, now).signal)
+	return takeAll(now, "broadcast_rate", "too many broadcasts, wait a little", r.own(signalLimit), r.shared(signalLimit, now))
 }
 
 // takeStore counts one write to a store, or refuses it.
 func (r *peerRates) takeStore() error {
 	now := r.all.now()
-	return takeAll(now, "store_write_rate", "too many writes to stores, wait a little", r.peer.store, r.all.shared(r.participant, now).store)
+	return takeAll(now, "store_write_rate", "too many writes to stores, wait a little", r.own(storeLimit), r.shared(storeLimit, now))
 }
 
 // takeFind counts one search of messages, or refuses it.
 func (r *peerRates) takeFind() error {
 	now := r.all.now()
-	return takeAll(now, "search_rate", "too many searches, wait a little", r.peer.find, r.all.shared(r.participant, now).find)
+	return takeAll(now, "search_rate", "too many searches, wait a little", r.own(findLimit), r.shared(findLimit, now))
 }
 
 // takeJoin counts one join, or refuses it.
 func (r *peerRates) takeJoin() error {
 	now := r.all.now()
-	return takeAll(now, "join_rate", "you join too often, wait a little", r.all.shared(r.participant, now).join)
+	return takeAll(now, "join_rate", "you join too often, wait a little", r.shared(joinLimit, now))
 }
 
 func takeAll(now time.Time, limit, refusal string, limits ...*rate.Limiter) error {

@@ -182,3 +182,24 @@ func TestLiftedRatesHoldNobodyBack(t *testing.T) {
 		}
 	}
 }
+
+// Thousands are here and do nothing that is limited.
+func TestLimitsThatNobodyUsesCostNothing(t *testing.T) {
+	w := newWatch()
+	all := newRates(w.time)
+	r := all.of("a")
+	if err := r.takeJoin(); err != nil {
+		t.Fatal(err)
+	}
+	made := 0
+	for _, b := range []*buckets{&r.buckets, all.known["a"]} {
+		for _, l := range b {
+			if l != nil {
+				made++
+			}
+		}
+	}
+	if made != 1 {
+		t.Errorf("a join makes %d limits, want its own", made)
+	}
+}

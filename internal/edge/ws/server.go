@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -98,6 +97,7 @@ type Config struct {
 type Server struct {
 	Config
 	rates   *rates
+	bodies  bodies
 	changes changes
 	counts  Counters
 	poller  *transport.Poller // nil where each connection has a goroutine that waits
@@ -244,7 +244,7 @@ func (s *Server) admit(r *http.Request) (room.Info, directory.Access, error) {
 	if access.App.ID != identity.App {
 		return room.Info{}, directory.Access{}, chat.Refuse(chat.Unauthorized, "the token is not valid")
 	}
-	info, err := infoOf(access, chat.PeerID(peer.String()))
+	info, err := s.infoOf(access, chat.PeerID(peer.String()))
 	if err != nil {
 		return room.Info{}, access, err
 	}
@@ -266,17 +266,15 @@ func (s *Server) access(ctx context.Context, meeting chat.MeetingID, participant
 }
 
 // infoOf describes a participant as a peer.
-func infoOf(a directory.Access, peer chat.PeerID) (room.Info, error) {
-	rights, err := a.Preset.Permissions()
+func (s *Server) infoOf(a directory.Access, peer chat.PeerID) (room.Info, error) {
+	body, err := s.bodies.read(a.Preset)
 	if err != nil {
 		return room.Info{}, err
 	}
 	p := a.Participant
-	revision := fnv.New64a()
-	_, _ = revision.Write(a.Preset.Body)
 	return room.Info{
 		Peer: peer, Participant: p.ID, CustomID: p.CustomID, Name: p.Name, Picture: p.Picture,
-		Preset: p.Preset, PresetName: p.PresetName, Given: p.Name, Rights: rights, Revision: revision.Sum64(),
+		Preset: p.Preset, PresetName: p.PresetName, Given: p.Name, Rights: body.rights, Revision: body.revision,
 	}, nil
 }
 

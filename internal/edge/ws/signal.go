@@ -67,7 +67,7 @@ func (p *peer) broadcastTo(_ context.Context, req request) error {
 // onlyHere tells whether the ids name this meeting and no other.
 func (p *peer) onlyHere(ids []string) bool {
 	for _, id := range ids {
-		if id != string(p.access.Meeting.ID) {
+		if id != string(p.meeting.ID) {
 			return false
 		}
 	}

@@ -56,7 +56,7 @@ func (p *peer) storeGetKeys(ctx context.Context, req request) error {
 	if err != nil {
 		return err
 	}
-	slot.Fill(storeFrame(req.event, req.id, p.access.Meeting.ID, m.GetStoreName(), items))
+	slot.Fill(storeFrame(req.event, req.id, p.meeting.ID, m.GetStoreName(), items))
 	return nil
 }
 
@@ -72,12 +72,12 @@ func (p *peer) showStores(ctx context.Context) {
 		}
 		slot, items, err := p.room.Stored(ctx, p.feed, store, nil)
 		if err != nil {
-			p.server.Logger.Error("a peer cannot be shown the stores", "meeting", p.access.Meeting.ID, "err", err)
+			p.server.Logger.Error("a peer cannot be shown the stores", "meeting", p.meeting.ID, "err", err)
 			return
 		}
 		var shown []byte
 		if len(items) > 0 {
-			shown = storeFrame(protocol.StoreInsertKeys, freshID(), p.access.Meeting.ID, store, items)
+			shown = storeFrame(protocol.StoreInsertKeys, freshID(), p.meeting.ID, store, items)
 		}
 		slot.Fill(shown)
 	}
@@ -110,7 +110,7 @@ func (p *peer) storeWrite(ctx context.Context, req request, pair func(*rtkwire.S
 		return err
 	}
 	w := kv.Write{
-		Meeting: p.access.Meeting.ID, Participant: p.info.Participant, Peer: p.info.Peer, Store: m.GetStoreName(),
+		Meeting: p.meeting.ID, Participant: p.info.Participant, Peer: p.info.Peer, Store: m.GetStoreName(),
 	}
 	for _, k := range m.GetKeys() {
 		one, err := pair(k)
@@ -138,7 +138,7 @@ func (p *peer) storeWrite(ctx context.Context, req request, pair func(*rtkwire.S
 
 // checkStore demands a store of the meeting itself.
 func (p *peer) checkStore(m *rtkwire.StoreWrite) error {
-	if m.GetPluginId() != string(p.access.Meeting.ID) {
+	if m.GetPluginId() != string(p.meeting.ID) {
 		return chat.Refuse(chat.NotFound, "Parley has no plugins: stores are those of the meeting itself")
 	}
 	return kv.CheckStore(m.GetStoreName())
@@ -161,7 +161,7 @@ func (p *peer) missedStores(ctx context.Context, missed room.Missed) ([]byte, er
 		}
 	}
 	c := p.server.Codec
-	return append(c.stored(p.access.Meeting.ID, freshID(), others), c.Settled(p.access.Meeting.ID, own)...), nil
+	return append(c.stored(p.meeting.ID, freshID(), others), c.Settled(p.meeting.ID, own)...), nil
 }
 
 // Stored implements room.Codec. The frame carries the id of the request, as

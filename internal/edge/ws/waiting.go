@@ -58,7 +58,7 @@ func (p *peer) wait(req request, info room.Info) (bool, error) {
 // of the session: not even whether there is one.
 func (p *peer) waitingRoomInfo(_ context.Context, req request) error {
 	return p.answer(req, &rtkwire.RoomInfo{Room: &rtkwire.Room{
-		RoomId: string(p.access.Meeting.ID), Title: p.access.Meeting.Title, CreatedAt: uint64(p.server.Now().Unix()),
+		RoomId: string(p.meeting.ID), Title: p.meeting.Title, CreatedAt: uint64(p.server.Now().Unix()),
 	}})
 }
 
@@ -85,11 +85,11 @@ func (p *peer) awaited(ctx context.Context, req request) ([]chat.ParticipantID, 
 	if len(m.GetUserIds()) > maxAnswered {
 		return nil, chat.Refuse(chat.Limited, "at most %d participants can be answered at once", maxAnswered).Beyond("answered_at_once")
 	}
-	access, err := p.server.access(ctx, p.access.Meeting.ID, p.info.Participant)
+	access, err := p.server.access(ctx, p.meeting.ID, p.info.Participant)
 	if err != nil {
 		return nil, err
 	}
-	rights, err := access.Preset.Permissions()
+	rights, err := p.server.rights(access.Preset)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (p *peer) acceptWaiting(ctx context.Context, req request) error {
 	if err != nil {
 		return err
 	}
-	if err := p.server.Sessions.Admit(p.acting(ctx, "accept-waiting"), p.access.Meeting.ID, ids); err != nil {
+	if err := p.server.Sessions.Admit(p.acting(ctx, "accept-waiting"), p.meeting.ID, ids); err != nil {
 		return err
 	}
 	p.room.Answer(ids, p.server.Codec.Admitted(), true)
@@ -137,5 +137,5 @@ const knockBurst, knockRate = 5, rate.Limit(1.0 / 10)
 // takeKnock counts one beginning to wait, or refuses it.
 func (r *peerRates) takeKnock() error {
 	now := r.all.now()
-	return takeAll(now, "knock_rate", "you ask to be let in too often, wait a little", r.all.shared(r.participant, now).knock)
+	return takeAll(now, "knock_rate", "you ask to be let in too often, wait a little", r.shared(knockLimit, now))
 }

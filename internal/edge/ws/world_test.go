@@ -442,7 +442,7 @@ func (w *world) connect(id chat.PeerID, participant string) *seat {
 	if err != nil {
 		w.Fatal(err)
 	}
-	info, err := infoOf(access, id)
+	info, err := w.server.infoOf(access, id)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -450,7 +450,7 @@ func (w *world) connect(id chat.PeerID, participant string) *seat {
 	if err != nil {
 		w.Fatal(err)
 	}
-	s := &seat{world: w, peer: w.server.newPeer(nil, connection, info, access)}
+	s := &seat{world: w, peer: w.server.newPeer(nil, connection, access.Meeting)}
 	if connection.Missed != nil {
 		s.replay(w.Context(), *connection.Missed)
 	}
