@@ -149,7 +149,7 @@ func (r *Room) revise(m *Member, info Info) {
 		if info.Rights.Hidden {
 			r.vanish(m)
 		}
-		m.Info, m.card = new(info), r.newCard(info)
+		m.Info = new(info)
 		r.count(m)
 		if before.Rights.Hidden {
 			r.appear(m)
@@ -163,20 +163,21 @@ func (r *Room) revise(m *Member, info Info) {
 	}
 }
 
-// exchange gives a member another card, without moving it in the list.
+// exchange makes a member another, without moving it in the list.
 func (r *Room) exchange(m *Member, info Info) {
-	before, was := *m.Info, m.card
-	m.Info, m.card = new(info), r.newCard(info)
+	before := *m.Info
+	m.Info = new(info)
 	if !m.told {
 		return
 	}
+	m.listed = r.hub.codec.Listed(info)
 	r.everybody, r.hosts = nil, nil
-	if was.host != m.card.host {
-		r.hostsListed += map[bool]int{true: 1, false: -1}[m.card.host]
+	if before.Rights.Host() != info.Rights.Host() {
+		r.hostsListed += map[bool]int{true: 1, false: -1}[info.Rights.Host()]
 		r.reveal(m)
 	}
 	if before.public() != info.public() {
-		r.speak(r.hub.codec.Joined(info), m.card.host)
+		r.speak(r.hub.codec.Joined(info), info.Rights.Host())
 		r.rouse()
 	}
 }

@@ -51,25 +51,13 @@ type presence struct {
 	flushed          time.Time
 }
 
-// card is what others may be shown of a member. It does not change; a member
-// that changes gets another.
-type card struct {
-	listed []byte // as one of a list
-	name   string // to search by
-	host   bool
-}
-
-func (r *Room) newCard(i Info) *card {
-	return &card{listed: r.hub.codec.Listed(i), name: strings.ToLower(i.Name), host: i.Rights.Host()}
-}
-
 // appear makes a member known to the others.
 func (r *Room) appear(m *Member) {
 	if m.Rights.Hidden {
 		return
 	}
 	r.visible = append(r.visible, m)
-	if len(r.visible) <= Announced || m.card.host && r.hostsListed < maxHosts {
+	if len(r.visible) <= Announced || m.Rights.Host() && r.hostsListed < maxHosts {
 		r.announce(m)
 		r.rouse()
 	}
@@ -80,10 +68,10 @@ func (r *Room) appear(m *Member) {
 func (r *Room) vanish(m *Member) {
 	r.visible = without(r.visible, m)
 	if m.told {
-		m.told = false
+		m.told, m.listed = false, nil
 		r.listed = without(r.listed, m)
 		r.everybody, r.hosts = nil, nil
-		if m.card.host {
+		if m.Rights.Host() {
 			r.hostsListed--
 		}
 		if r.gone = append(r.gone, m); len(r.visible) < Announced {
@@ -102,24 +90,24 @@ func without(list []*Member, m *Member) []*Member {
 // announce lists a member and tells all.
 func (r *Room) announce(m *Member) {
 	r.settle()
-	m.told = true
+	m.told, m.listed = true, r.hub.codec.Listed(*m.Info)
 	r.listed = append(r.listed, m)
 	if r.everybody != nil {
-		r.everybody = append(r.everybody, m.card.listed...)
+		r.everybody = append(r.everybody, m.listed...)
 	}
-	if m.card.host {
+	if m.Rights.Host() {
 		r.hostsListed++
 		if r.hosts != nil {
-			r.hosts = append(r.hosts, m.card.listed...)
+			r.hosts = append(r.hosts, m.listed...)
 		}
 	}
-	r.speak(r.hub.codec.Joined(*m.Info), m.card.host)
+	r.speak(r.hub.codec.Joined(*m.Info), m.Rights.Host())
 }
 
 // settle tells of those who have left.
 func (r *Room) settle() {
 	for _, m := range r.gone {
-		r.speak(r.hub.codec.Left(*m.Info), m.card.host)
+		r.speak(r.hub.codec.Left(*m.Info), m.Rights.Host())
 	}
 	r.gone = nil
 }
@@ -187,8 +175,11 @@ func (r *Room) Present(f *Feed) (Slot, [][]byte) {
 		return f.reserve(), nil
 	}
 	parts := [][]byte{r.list(m.Rights.SeePeers)}
-	if !m.told || !m.Rights.SeePeers && !m.card.host {
-		parts = append(parts, m.card.listed)
+	switch {
+	case !m.told:
+		parts = append(parts, r.hub.codec.Listed(*m.Info))
+	case !m.Rights.SeePeers && !m.Rights.Host():
+		parts = append(parts, m.listed)
 	}
 	return f.reserve(), parts
 }
@@ -201,8 +192,8 @@ func (r *Room) list(everybody bool) []byte {
 	if *list == nil {
 		all := []byte{}
 		for _, m := range r.listed {
-			if everybody || m.card.host {
-				all = append(all, m.card.listed...)
+			if everybody || m.Rights.Host() {
+				all = append(all, m.listed...)
 			}
 		}
 		*list = all
@@ -215,12 +206,12 @@ func (r *Room) list(everybody bool) []byte {
 func (r *Room) Find(f *Feed, text string, offset, limit int) (Slot, []byte) {
 	r.mu.Lock()
 	slot := f.reserve()
-	cards := r.seenBy(f.member)
+	seen := r.seenBy(f.member)
 	r.mu.Unlock()
 	text = strings.ToLower(text)
 	var page bytes.Buffer
-	for _, c := range cards {
-		if !strings.Contains(c.name, text) {
+	for _, i := range seen {
+		if text != "" && !strings.Contains(strings.ToLower(i.Name), text) {
 			continue
 		}
 		if offset--; offset >= 0 {
@@ -229,31 +220,31 @@ func (r *Room) Find(f *Feed, text string, offset, limit int) (Slot, []byte) {
 		if limit--; limit < 0 {
 			break
 		}
-		page.Write(c.listed)
+		page.Write(r.hub.codec.Listed(*i))
 	}
 	return slot, page.Bytes()
 }
 
 // seenBy gives all whom a member may see, and itself.
-func (r *Room) seenBy(viewer *Member) []*card {
+func (r *Room) seenBy(viewer *Member) []*Info {
 	if viewer == nil {
 		return nil
 	}
-	cards := make([]*card, 0, len(r.visible)+1)
+	seen := make([]*Info, 0, len(r.visible)+1)
 	if viewer.Rights.Hidden {
-		cards = append(cards, viewer.card)
+		seen = append(seen, viewer.Info)
 	}
 	for _, m := range r.visible {
 		if m.seenBy(viewer) {
-			cards = append(cards, m.card)
+			seen = append(seen, m.Info)
 		}
 	}
-	return cards
+	return seen
 }
 
 // seenBy tells whether another member may know that this one is here.
 func (m *Member) seenBy(viewer *Member) bool {
-	return m == viewer || !m.Rights.Hidden && (viewer.Rights.SeePeers || m.card.host)
+	return m == viewer || !m.Rights.Hidden && (viewer.Rights.SeePeers || m.Rights.Host())
 }
 
 // Seen tells what a connection's member may know of another peer.
@@ -291,7 +282,7 @@ func (r *Room) show(viewer *Member) {
 		tell = r.hub.codec.Joined
 	}
 	for _, m := range r.listed {
-		if m != viewer && !m.card.host {
+		if m != viewer && !m.Rights.Host() {
 			viewer.feed.push(&item{frame: tell(*m.Info), ready: true})
 		}
 	}
@@ -301,7 +292,7 @@ func (r *Room) show(viewer *Member) {
 // or is one no longer.
 func (r *Room) reveal(m *Member) {
 	frame := r.hub.codec.Left(*m.Info)
-	if m.card.host {
+	if m.Rights.Host() {
 		frame = r.hub.codec.Joined(*m.Info)
 	}
 	for _, viewer := range r.members {

@@ -80,8 +80,8 @@ type Member struct {
 	unsaved bool   // seen has grown since it was saved
 	stores  int64  // the last change of stores known to have arrived
 	away    *time.Timer
-	card    *card
 	told    bool   // the others have been told of it
+	listed  []byte // as one of a list, where it is told of
 	word    uint64 // the revision that its client knows of, 0 for unknown
 }
 
@@ -320,7 +320,6 @@ func (r *Room) enrol(info *Info) *Member {
 }
 
 func (r *Room) add(m *Member) {
-	m.card = r.newCard(*m.Info)
 	r.members[m.Peer] = m
 	r.people[m.Participant] = append(r.people[m.Participant], m)
 	r.owners[m.Peer] = m.Participant
