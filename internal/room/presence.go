@@ -16,8 +16,8 @@ import (
 // which they were told. In a room of up to Announced visible peers that is
 // everybody, at once. In a larger one it is the first Announced to have come,
 // and the hosts; what changes about that, and the number of all, is told at
-// most once in flushEvery. Whoever joins gets the list as it is; what is told
-// afterwards leads on from there.
+// most once in flushEvery, and within that time. Whoever joins gets the list as
+// it is; what is told afterwards leads on from there.
 //
 // A hidden peer is not told of, listed or counted. A member who may not see who
 // is here is told of hosts alone, and gets no count: frames about others lie in
@@ -33,6 +33,10 @@ const (
 	// flushEvery is the time between two times that a large room is told of
 	// changes.
 	flushEvery = time.Second
+	// crowded is how many visible peers a room has where telling all costs more
+	// than many joins do: it is told a while after something has changed, so that
+	// those who come together are told of once.
+	crowded = 1000
 )
 
 // presence is what a room has told of who is here. It is guarded by the room's
@@ -133,7 +137,11 @@ func (r *Room) owe() {
 	if r.due != nil || !r.counts() && len(r.gone) == 0 && len(r.listed) >= len(r.visible) {
 		return
 	}
-	r.due = r.after(max(0, flushEvery-time.Since(r.flushed)), r.flush)
+	wait := max(0, flushEvery-time.Since(r.flushed))
+	if len(r.visible) > crowded {
+		wait = flushEvery
+	}
+	r.due = r.after(wait, r.flush)
 }
 
 // flush tells of what has changed.

@@ -193,6 +193,31 @@ func TestLargeRoomIsToldTheCountAndTheHosts(t *testing.T) {
 	})
 }
 
+// Those who come to a crowd together are told of once, within a second.
+func TestCrowdIsToldOnceOfThoseWhoComeTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.join("a1")
+		w.fill(crowded)
+		time.Sleep(2 * flushEvery)
+		synctest.Wait()
+		w.sent(a)
+		for i := range 3 {
+			peer := chat.PeerID(fmt.Sprint("_y", i))
+			late := w.connect(peer)
+			late.Room.Join(late.Feed, infoOf(peer), session, []byte("welcome\n"))
+			// Itself, it is told at once how many are here.
+			w.wantSent(late, fmt.Sprint("welcome #", crowded+2+i))
+			time.Sleep(flushEvery / 4)
+		}
+		synctest.Wait()
+		w.wantSent(a, "")
+		if got := w.wantLast(a, fmt.Sprint("#", crowded+4)); len(got) > 1 {
+			t.Errorf("told %q", got)
+		}
+	})
+}
+
 // Whoever is in the list and leaves is followed by the next to have come.
 func TestListOfLargeRoomIsKeptFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
