@@ -50,12 +50,14 @@ const (
 	signalLimit              // broadcasts
 	storeLimit               // writes to stores
 	findLimit                // searches of messages
-	bothLimits               // those before hold for a connection and for a participant
-	askLimit                 // asking about others, for a connection
-	byteLimit                // what messages are long, for a participant
-	joinLimit                // joins, for a participant
-	knockLimit               // beginnings to wait, for a participant
+	askLimit                 // asking about others, for a connection alone
+	byteLimit                // what messages are long, for a participant alone
+	joinLimit                // joins, for a participant alone
+	knockLimit               // beginnings to wait, for a participant alone
 	limitCount
+
+	bothLimits         = askLimit  // those before hold for a connection and for a participant
+	limitsOfConnection = byteLimit // those before hold for a connection
 )
 
 func limitOfKind(kind chat.Kind) limit {
@@ -86,25 +88,15 @@ var allowed = [limitCount]struct {
 	knockLimit:  {knockRate, knockBurst},
 }
 
-// buckets are the limits of a connection or of a participant. One that is nil is
-// full: most are never used.
-type buckets [limitCount]*rate.Limiter
-
-// of gives a bucket, for so many connections.
-func (b *buckets) of(l limit, times int) *rate.Limiter {
-	if b[l] == nil {
-		b[l] = rate.NewLimiter(rate.Limit(times)*allowed[l].rate, times*allowed[l].burst)
-	}
-	return b[l]
+// bucket gives a full bucket, for so many connections.
+func (l limit) bucket(times int) *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(times)*allowed[l].rate, times*allowed[l].burst)
 }
 
-func (b *buckets) full(now time.Time) bool {
-	for _, l := range b {
-		if l != nil && l.TokensAt(now) < float64(l.Burst()) {
-			return false
-		}
-	}
-	return true
+// held is a limit of a participant.
+type held struct {
+	participant chat.ParticipantID
+	limit       limit
 }
 
 // rates keeps the limits of participants, also while they are away: else
@@ -112,14 +104,14 @@ func (b *buckets) full(now time.Time) bool {
 type rates struct {
 	now   func() time.Time
 	mu    sync.Mutex
-	known map[chat.ParticipantID]*buckets
+	known map[held]*rate.Limiter // those that are not known are full
 	swept time.Time
 	// lifted: nobody is held back, which only benchmarks ask for.
 	lifted bool
 }
 
 func newRates(now func() time.Time) *rates {
-	return &rates{now: now, known: make(map[chat.ParticipantID]*buckets), swept: now()}
+	return &rates{now: now, known: make(map[held]*rate.Limiter), swept: now()}
 }
 
 // peerRates are the limits of one connection of a participant. It is used by one
@@ -127,7 +119,7 @@ func newRates(now func() time.Time) *rates {
 type peerRates struct {
 	all         *rates
 	participant chat.ParticipantID
-	buckets     buckets
+	buckets     []*rate.Limiter // made when one is used; those that are nil are full
 }
 
 // of gives the limits for a new connection.
@@ -146,7 +138,13 @@ func (r *peerRates) own(l limit) *rate.Limiter {
 	if r.all.lifts(l) {
 		return unlimited
 	}
-	return r.buckets.of(l, 1)
+	if r.buckets == nil {
+		r.buckets = make([]*rate.Limiter, limitsOfConnection)
+	}
+	if r.buckets[l] == nil {
+		r.buckets[l] = l.bucket(1)
+	}
+	return r.buckets[l]
 }
 
 // shared gives a limit that all connections of the participant share. It must be
@@ -165,20 +163,22 @@ func (r *rates) shared(id chat.ParticipantID, l limit, now time.Time) *rate.Limi
 	if now.Sub(r.swept) > time.Minute {
 		r.swept = now
 		for other, b := range r.known {
-			if b.full(now) {
+			if b.TokensAt(now) >= float64(b.Burst()) {
 				delete(r.known, other)
 			}
 		}
 	}
-	b := r.known[id]
+	key := held{id, l}
+	b := r.known[key]
 	if b == nil {
-		b = new(buckets)
-		r.known[id] = b
+		times := 1
+		if l < bothLimits {
+			times = tabs
+		}
+		b = l.bucket(times)
+		r.known[key] = b
 	}
-	if l < bothLimits {
-		return b.of(l, tabs)
-	}
-	return b.of(l, 1)
+	return b
 }
 
 // rateNames are what the limits of messages are called where they are counted.
