@@ -55,7 +55,9 @@ const (
 	joinLimit                // joins, for a participant alone
 	knockLimit               // beginnings to wait, for a participant alone
 	limitCount
+)
 
+const (
 	bothLimits         = askLimit  // those before hold for a connection and for a participant
 	limitsOfConnection = byteLimit // those before hold for a connection
 )
