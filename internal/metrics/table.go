@@ -307,7 +307,7 @@ var table = []family{
 	},
 	{
 		name: "parley_wal_bytes", kind: gauge, help: "Size of the write-ahead log.",
-		act: "Some 4 MiB are usual. Hundreds: something reads for very long, such as a stuck backup.",
+		act: "Some 8 MiB are usual. Hundreds: something reads for very long, such as a stuck backup.",
 		read: func(m *moment, put put) {
 			if m.spaceKnown {
 				put(float64(m.space.WAL))

@@ -226,34 +226,27 @@ func TestWhatIsSaidDuringAWriteFollows(t *testing.T) {
 	})
 }
 
-func TestAnOutletThatFailsIsEndedOnce(t *testing.T) {
-	bubble(t, func(w *world, b *book) {
-		_, a := w.tapped(b, "a1")
-		w.tapped(b, "b1")
-		synctest.Wait()
-		a.err = errors.New("gone")
-		w.say("one")
-		synctest.Wait()
-		w.say("two")
-		synctest.Wait()
-		b.want(w.T, "b1", "one", "two")
-		b.wantEnds(w.T, "a1:gone")
-	})
-}
-
-// A connection whose own work panics is closed; the others hear everything.
-func TestAPanicOfAnOutletIsItsOwn(t *testing.T) {
-	bubble(t, func(w *world, b *book) {
-		w.hub.config.Faults = fault.New(w.hub.config.Logger)
-		_, a := w.tapped(b, "a1")
-		w.tapped(b, "b1")
-		synctest.Wait()
-		a.offered = func() { panic("a fault of ours") }
-		w.say("one")
-		synctest.Wait()
-		b.want(w.T, "b1", "one")
-		b.wantEnds(w.T, "a1:"+ClosedFault.Reason)
-	})
+// A connection that fails, or whose own work panics, is ended once; the others
+// hear everything.
+func TestTheFaultOfAnOutletIsItsOwn(t *testing.T) {
+	for reason, offered := range map[string]func(*tap){
+		"gone":             func(a *tap) { a.err = errors.New("gone") },
+		ClosedFault.Reason: func(a *tap) { a.offered = func() { panic("a fault of ours") } },
+	} {
+		bubble(t, func(w *world, b *book) {
+			w.hub.config.Faults = fault.New(w.hub.config.Logger)
+			_, a := w.tapped(b, "a1")
+			w.tapped(b, "b1")
+			synctest.Wait()
+			offered(a)
+			for _, text := range []string{"one", "two"} {
+				w.say(text)
+				synctest.Wait()
+			}
+			b.want(w.T, "b1", "one", "two")
+			b.wantEnds(w.T, "a1:"+reason)
+		})
+	}
 }
 
 // A pump that panics sends those away whom it was about to write to, and the

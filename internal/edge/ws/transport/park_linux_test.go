@@ -65,15 +65,8 @@ func TestAConnectionThatHoldsMessagesIsNotParked(t *testing.T) {
 }
 
 func TestWhatComesWithTheUpgradeIsRead(t *testing.T) {
-	poller, err := NewPoller()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { poller.Close() })
-	config := config
-	config.Poller = poller
 	long := string(bytes.Repeat([]byte("x"), 3000))
-	c := dialWith(t, config, join(masked(true, ws.OpText, []byte("early")), masked(true, ws.OpText, []byte(long))))
+	c := dialWith(t, watching(t), join(masked(true, ws.OpText, []byte("early")), masked(true, ws.OpText, []byte(long))))
 	if c.server.Park(func() {}) {
 		t.Fatal("it is parked on what is there")
 	}
@@ -180,13 +173,7 @@ func TestAConnectionThatNobodyWatchesIsNotParked(t *testing.T) {
 }
 
 func TestManyConnectionsAreWatchedAtOnce(t *testing.T) {
-	poller, err := NewPoller()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { poller.Close() })
-	config := config
-	config.Poller = poller
+	config := watching(t)
 	clients := make([]*client, 50)
 	news := make([]<-chan struct{}, len(clients))
 	for i := range clients {

@@ -33,6 +33,12 @@ type client struct {
 // dial upgrades over a real socket, which is watched where the system can.
 func dial(t testing.TB) *client {
 	t.Helper()
+	return dialWith(t, watching(t), nil)
+}
+
+// watching gives a configuration with a poller.
+func watching(t testing.TB) Config {
+	t.Helper()
 	poller, err := NewPoller()
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +50,7 @@ func dial(t testing.TB) *client {
 	})
 	config := config
 	config.Poller = poller
-	return dialWith(t, config, nil)
+	return config
 }
 
 // dialWith upgrades with a configuration. What is early goes with the request.
