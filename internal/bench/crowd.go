@@ -19,9 +19,10 @@ const crowdTimes = 3
 
 // crowd fills a room, of 10,000 where it is not scaled, and compares what the
 // last joins cost with those from the 51st to the 150th of smaller rooms. A
-// hundred joins are one measurement: until all are answered, in which the full
-// room is told once how many are there, and until others have been told of all of
-// them, where what the server does by itself in the same time is not counted.
+// hundred joins are one measurement: until all are answered, and until others have
+// been told of all of them, where what the server does by itself in the same time
+// is not counted. The small rooms are told of each at once, and the full room a
+// second after the first how many are there: that is in the second figure alone.
 // Then something is said in the full room.
 func (w Workload) crowd(ctx context.Context, d *Parley) (f Figures, err error) {
 	some := max(w.People/100, 1) // joins of one measurement

@@ -30,6 +30,9 @@ func (r *Room) unlock() {
 // drop gives the lock free and goes on with a panic, once the room is given up.
 func (r *Room) drop(panicked any) {
 	r.collapse()
+	if r.line.length > 0 {
+		r.line.staff(r) // those in line have to hear of it, too
+	}
 	r.mu.Unlock()
 	r.hub.forget(r)
 	r.hub.counts.Dropped.Add(1)

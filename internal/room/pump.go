@@ -230,6 +230,7 @@ func (f *Feed) end(err error) {
 		return
 	}
 	f.over = true
+	f.close(ClosedBehind) // whoever waits for room in it waits no more
 	go f.room.hub.config.Faults.Do(fault.Connection, func() { f.outlet.End(err) })
 }
 

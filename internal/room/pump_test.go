@@ -316,3 +316,25 @@ func TestABacklogGoesOutToItsEnd(t *testing.T) {
 		}
 	})
 }
+
+// Whoever waits until answers have gone out is let go when none will.
+func TestAFailedOutletHoldsUpNoReader(t *testing.T) {
+	bubble(t, func(w *world, b *book) {
+		a, slow := w.tapped(b, "a1")
+		slow.hold = make(chan struct{})
+		for range 3 {
+			a.Answer(make([]byte, maxAnswers))
+			synctest.Wait()
+		}
+		let := make(chan error)
+		go func() { _, err := a.AwaitRoom(w.Context()); let <- err }()
+		synctest.Wait()
+		slow.err = errors.New("gone")
+		close(slow.hold)
+		if err := <-let; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		b.wantEnds(w.T, "a1:gone")
+	})
+}

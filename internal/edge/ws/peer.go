@@ -194,6 +194,7 @@ func (p *peer) End(err error) {
 	}
 	p.server.Limits.Add(writeLimit(err))
 	p.conn.Close(room.ClosedBehind.Code, room.ClosedBehind.Reason)
+	p.cancel() // what its requests wait for does not come any more
 }
 
 // read handles what the peer says, until it says nothing and resume will be

@@ -59,13 +59,16 @@ func (d *direct) write(frames [][]byte) (rest [][]byte, err error) {
 // attempt makes one attempt.
 func (d *direct) attempt(fd uintptr) { d.n, d.err = writeOnce(int(fd), d.frames) }
 
+// maxPieces is how many pieces the kernel takes in one call (IOV_MAX).
+const maxPieces = 1024
+
 // writeOnce writes what the kernel takes at once.
 func writeOnce(fd int, frames [][]byte) (n int, err error) {
 	for {
 		if len(frames) == 1 {
 			n, err = unix.Write(fd, frames[0])
 		} else {
-			n, err = unix.Writev(fd, frames)
+			n, err = unix.Writev(fd, frames[:min(len(frames), maxPieces)])
 		}
 		switch {
 		case errors.Is(err, unix.EINTR):

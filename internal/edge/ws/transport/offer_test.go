@@ -165,3 +165,39 @@ func TestAnOfferToAPeerThatIsGoneFails(t *testing.T) {
 		}
 	}
 }
+
+// The kernel takes no more than so many pieces in one call.
+func TestAnyNumberOfPiecesIsTaken(t *testing.T) {
+	c := dial(t)
+	const many = maxPieces + 500
+	var frames [][]byte
+	for range many {
+		frames = append(frames, bytes.Join(pieces(3), nil))
+	}
+	waits, err := c.server.Offer(frames)
+	if !waits || err != nil {
+		t.Fatalf("waits %v, %v", waits, err)
+	}
+	if err := c.server.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for range many {
+		c.wantFrames(3)
+	}
+}
+
+// After a write that failed nobody knows where the stream stands.
+func TestNothingFollowsAWriteThatFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := pipe(t)
+		if err := c.server.Write(pieces(10)); err == nil {
+			t.Fatal("a write to nobody has ended well")
+		}
+		if _, err := c.server.Offer(pieces(20)); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("more is taken: %v", err)
+		}
+		if err := c.server.Flush(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("it is written on: %v", err)
+		}
+	})
+}

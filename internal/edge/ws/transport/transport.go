@@ -126,6 +126,7 @@ type Conn struct {
 	closed bool
 	code   uint16 // with which it was closed
 	torn   bool   // the last frame went out in part
+	failed bool   // a write has failed, and nothing may follow
 	direct direct
 
 	keep sync.Mutex  // whoever holds it only tries to get write
@@ -395,10 +396,12 @@ func mayBeSaid(code uint16) bool {
 func (c *Conn) Write(frames net.Buffers) error {
 	c.write.Lock()
 	defer c.write.Unlock()
-	if c.closed {
+	if c.closed || c.failed {
 		return net.ErrClosed
 	}
-	return c.send(append(c.takeKept(), frames...))
+	err := c.send(append(c.takeKept(), frames...))
+	c.failed = err != nil
+	return err
 }
 
 // takeKept takes what Offer has kept.
@@ -418,11 +421,12 @@ func (c *Conn) Offer(frames [][]byte) (waits bool, err error) {
 	defer c.keep.Unlock()
 	if c.kept == nil && c.write.TryLock() {
 		defer c.write.Unlock()
-		if c.closed {
+		if c.closed || c.failed {
 			return false, net.ErrClosed
 		}
 		c.torn = true
 		if frames, err = c.direct.write(frames); err != nil {
+			c.failed = true
 			return false, fmt.Errorf("writing to the peer: %w", err)
 		}
 		if len(frames) == 0 {
