@@ -118,7 +118,7 @@ func (p *Poller) sweep(now time.Time) {
 	}
 	p.mu.Unlock()
 	for _, c := range late {
-		c.expire()
+		c.expire(now)
 	}
 }
 
@@ -244,10 +244,10 @@ func (c *watched) late(now time.Time) bool {
 	return c.parked != nil && !c.readBy.IsZero() && !now.Before(c.readBy)
 }
 
-// expire ends the waiting of one whose time is over.
-func (c *watched) expire() {
+// expire ends the waiting of one whose time is over, unless it has begun anew.
+func (c *watched) expire(now time.Time) {
 	c.mu.Lock()
-	if c.parked == nil {
+	if c.parked == nil || c.readBy.IsZero() || now.Before(c.readBy) {
 		c.mu.Unlock()
 		return
 	}
