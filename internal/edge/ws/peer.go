@@ -86,6 +86,12 @@ func (s *Server) takeIn(conn *transport.Conn, info room.Info, access directory.A
 		s.Logger.Debug("a peer could not be taken in", "meeting", access.Meeting.ID, "err", err)
 		return nil
 	}
+	taken := false
+	defer func() {
+		if !taken { // it has panicked
+			connection.Room.Disconnect(connection.Feed, false)
+		}
+	}()
 	if s.changes.made.Load() != changes {
 		s.look(hint{meeting: access.Meeting.ID, participant: info.Participant})
 	}
@@ -100,6 +106,7 @@ func (s *Server) takeIn(conn *transport.Conn, info room.Info, access directory.A
 		p.tellRights(access.Preset)
 	}
 	p.heard = context.AfterFunc(s.reading, conn.Interrupt)
+	taken = true
 	return p
 }
 

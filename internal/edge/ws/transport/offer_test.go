@@ -201,3 +201,13 @@ func TestNothingFollowsAWriteThatFailed(t *testing.T) {
 		}
 	})
 }
+
+// What is kept whole is no torn message: the peer hears why it ends.
+func TestWhatIsKeptWholeLeavesRoomForAGoodbye(t *testing.T) {
+	c := pipe(t)
+	if _, err := c.server.Offer(pieces(10)); err != nil {
+		t.Fatal(err)
+	}
+	go c.server.Close(CloseGoingAway, "")
+	c.wantClosed(CloseGoingAway)
+}

@@ -424,15 +424,16 @@ func (c *Conn) Offer(frames [][]byte) (waits bool, err error) {
 		if c.closed || c.failed {
 			return false, net.ErrClosed
 		}
-		c.torn = true
-		if frames, err = c.direct.write(frames); err != nil {
-			c.failed = true
+		rest, err := c.direct.write(frames)
+		if err != nil {
+			c.torn, c.failed = true, true
 			return false, fmt.Errorf("writing to the peer: %w", err)
 		}
-		if len(frames) == 0 {
-			c.torn = false
+		if len(rest) == 0 {
 			return false, nil
 		}
+		c.torn = len(rest) < len(frames) || len(rest[0]) < len(frames[0])
+		frames = rest
 	}
 	c.kept = append(c.kept, frames...)
 	return true, nil
